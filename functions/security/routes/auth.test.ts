@@ -1,0 +1,471 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { pageSchema } from '#shared/http/page.ts';
+import { problemSchema } from '#shared/http/problem.ts';
+import {
+  authSettingsViewSchema,
+  sessionViewSchema,
+  signInResultSchema,
+  tokensSchema,
+  userViewSchema,
+} from '#shared/security/index.ts';
+import { authWorld, base, goodPassword } from '#tests/support/auth.ts';
+import { request, type TestRequest, testRuntime } from '#tests/support/runtime.ts';
+
+const runtime = await testRuntime();
+const { app, post, tenant, tokenTo, mails, events, person, signIn, services } = authWorld(runtime);
+beforeAll(() => tenant('acme'));
+
+let people = 0;
+const newAddress = (): string => {
+  people += 1;
+  return `person-${people}@example.com`;
+};
+const send = (path: string, options: TestRequest = {}) => request(app, `${base}${path}`, options);
+const refusal = async (response: Response) => {
+  const { status, code, errors, detail } = problemSchema.parse(await response.json());
+  return { status, code, detail, paths: errors?.map(({ path }) => path) };
+};
+const signedUp = async (email = newAddress()): Promise<string> => {
+  expect((await post('/sign-up', { tenant: 'acme', email, password: goodPassword })).status).toBe(202);
+  const token = await tokenTo(email);
+  expect((await post('/email/verify', { token, password: goodPassword })).status).toBe(200);
+  return email;
+};
+const isLive = async (key: string): Promise<boolean> => (await send('/me', { key })).status === 200;
+
+describe('signing up', () => {
+  it('opens the account by the link from the mail and the password, and signs in', async () => {
+    const email = newAddress();
+    await post('/sign-up', { tenant: 'acme', email, password: goodPassword, name: 'Ada' });
+    const token = await tokenTo(email);
+    const result = signInResultSchema.parse(
+      await (await post('/email/verify', { token, password: goodPassword })).json(),
+    );
+    const first = result.status === 'complete' ? result.accessToken : '';
+    expect(await isLive(first)).toBe(true);
+    const { accessToken } = await signIn('acme', email);
+    const me = userViewSchema.parse(await (await send('/me', { key: accessToken })).json());
+    expect(me).toMatchObject({ email, emailVerified: true, name: 'Ada', roles: ['member'], hasPassword: true });
+    expect(JSON.stringify(me)).not.toContain('argon2');
+  });
+
+  it('lets nobody in before the link was used', async () => {
+    const email = newAddress();
+    await post('/sign-up', { tenant: 'acme', email, password: goodPassword });
+    expect((await post('/sign-in', { tenant: 'acme', email, password: goodPassword })).status).toBe(401);
+  });
+
+  it('gives the account the password of the sign-up whose link was used, not that of who came before', async () => {
+    const email = newAddress();
+    const foreign = 'violet-anchors-hum-at-noon';
+    await post('/sign-up', { tenant: 'acme', email, password: foreign });
+    const foreignToken = await tokenTo(email);
+    await post('/sign-up', { tenant: 'acme', email, password: goodPassword });
+    const token = await tokenTo(email);
+    expect((await post('/email/verify', { token: foreignToken, password: goodPassword })).status).toBe(401);
+    expect((await post('/email/verify', { token, password: goodPassword })).status).toBe(200);
+    expect((await post('/email/verify', { token: foreignToken, password: foreign })).status).toBe(401);
+    expect((await post('/sign-in', { tenant: 'acme', email, password: foreign })).status).toBe(401);
+  });
+
+  it('with a known address answers alike, and mails its owner a way in', async () => {
+    const email = await signedUp();
+    const again = await post('/sign-up', { tenant: 'acme', email, password: 'violet-anchors-hum-at-noon' });
+    const fresh = await post('/sign-up', { tenant: 'acme', email: newAddress(), password: goodPassword });
+    const shape = async (response: Response) => [
+      response.status,
+      await response.text(),
+      [...response.headers.keys()].filter((name) => name !== 'server-timing').sort(),
+    ];
+    expect(await shape(again)).toEqual(await shape(fresh));
+    await runtime.bus.idle();
+    expect(mails.findLast(({ to }) => to === email)?.template).toBe('magic-link');
+    expect((await post('/sign-in', { tenant: 'acme', email, password: goodPassword })).status).toBe(200);
+  });
+
+  it.each([
+    ['short', 'aB3$xyz'],
+    ['common', 'password1234'],
+    ['repeated', 'aaaaaaaaaaaaaaaaaaaa'],
+    ['the address itself', 'ada.lovelace@example.com'],
+  ])('refuses a password that is %s', async (_what, password) => {
+    const body = { tenant: 'acme', email: 'ada.lovelace@example.com', password };
+    expect(await refusal(await post('/sign-up', body))).toMatchObject({ status: 400, paths: ['body.password'] });
+  });
+
+  it('is refused where the tenant takes none, as where there is no tenant', async () => {
+    await tenant('closed', { signUp: false });
+    const answers = await Promise.all(
+      ['closed', 'nobody'].map((name) => post('/sign-up', { tenant: name, email: newAddress() }).then(refusal)),
+    );
+    expect(answers[0]).toMatchObject({ status: 403 });
+    expect(answers[0]).toEqual(answers[1]);
+  });
+
+  it('keeps tenants apart: one address may be in two', async () => {
+    await tenant('other');
+    const email = await signedUp();
+    expect((await post('/sign-in', { tenant: 'other', email, password: goodPassword })).status).toBe(401);
+    expect((await post('/sign-up', { tenant: 'other', email, password: goodPassword })).status).toBe(202);
+    const token = await tokenTo(email);
+    expect(token).toContain('oml_other.');
+    expect((await post('/email/verify', { token, password: goodPassword })).status).toBe(200);
+  });
+});
+
+describe('signing in with a password', () => {
+  it('refuses in the same words whatever is wrong, and says so to who watches', async () => {
+    const email = await signedUp();
+    const tries = [
+      { tenant: 'acme', email, password: 'wrong' },
+      { tenant: 'acme', email: 'nobody@example.com', password: goodPassword },
+      { tenant: 'nobody', email, password: goodPassword },
+    ];
+    const answers = await Promise.all(tries.map((body) => post('/sign-in', body).then(refusal)));
+    expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+    expect(answers[0]).toMatchObject({ status: 401, code: 'unauthenticated' });
+    await runtime.bus.idle();
+    const failures = events.filter(({ type }) => type === 'security.sign-in.failed');
+    expect(failures.map(({ data }) => data.reason)).toEqual(
+      expect.arrayContaining(['wrong-credential', 'unknown-account']),
+    );
+    expect(JSON.stringify(failures)).not.toContain(email);
+  });
+
+  it('takes as long for an unknown account as for a wrong password', async () => {
+    const email = await signedUp();
+    const time = async (address: string): Promise<number> => {
+      const started = performance.now();
+      await post('/sign-in', { tenant: 'acme', email: address, password: 'wrong-password' });
+      return performance.now() - started;
+    };
+    await time(email);
+    const [known, unknown]: [number[], number[]] = [[], []];
+    for (let i = 0; i < 25; i += 1) {
+      known.push(await time(email));
+      unknown.push(await time('nobody@example.com'));
+    }
+    const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+    // One hash takes many times what all else does: were it left out, the ratio would be far from one.
+    expect(median(unknown) / median(known)).toBeGreaterThan(0.6);
+    expect(median(unknown) / median(known)).toBeLessThan(1.6);
+  });
+
+  it('takes an address in any of its forms, and a password in any of its own', async () => {
+    const email = newAddress();
+    const password = 'zwölf-Boxkämpfer-jagen-Viktor';
+    await post('/sign-up', { tenant: 'acme', email: email.toUpperCase(), password: password.normalize('NFD') });
+    await post('/email/verify', { token: await tokenTo(email), password });
+    expect((await post('/sign-in', { tenant: 'acme', email, password: password.normalize('NFC') })).status).toBe(200);
+  });
+
+  it('refuses a password of a megabyte before it costs anything', async () => {
+    const body = { tenant: 'acme', email: newAddress(), password: 'x'.repeat(1_000_000) };
+    expect(await refusal(await post('/sign-in', body))).toMatchObject({ status: 413 });
+    const long = { ...body, password: 'x'.repeat(1_025) };
+    expect(await refusal(await post('/sign-in', long))).toMatchObject({ status: 400, paths: ['body.password'] });
+  });
+
+  it('keeps nothing of it for an idempotency key', async () => {
+    const email = await signedUp();
+    const body = { tenant: 'acme', email, password: goodPassword };
+    const once = () => send('/sign-in', { body, headers: { 'idempotency-key': 'the-same-key' } });
+    const [first, second] = [tokensSchema.parse(await (await once()).json()), await once()];
+    expect(second.headers.get('idempotency-replayed')).toBeNull();
+    expect(tokensSchema.parse(await second.json()).session).not.toBe(first.session);
+  });
+});
+
+describe('a magic link', () => {
+  it('signs in once', async () => {
+    const email = await signedUp();
+    expect((await post('/magic-link', { tenant: 'acme', email })).status).toBe(202);
+    const token = await tokenTo(email);
+    // Of concurrent ones too.
+    const all = await Promise.all(Array.from({ length: 5 }, () => post('/magic-link/sign-in', { token })));
+    expect(all.map(({ status }) => status).toSorted()).toEqual([200, 401, 401, 401, 401]);
+  });
+
+  it('is mailed to nobody who has no account, and the answer is the same', async () => {
+    const before = mails.length;
+    expect((await post('/magic-link', { tenant: 'acme', email: 'nobody@example.com' })).status).toBe(202);
+    expect((await post('/magic-link', { tenant: 'no-such', email: 'nobody@example.com' })).status).toBe(202);
+    await runtime.bus.idle();
+    expect(mails).toHaveLength(before);
+  });
+
+  it('ends after 15 minutes', async () => {
+    const email = await signedUp();
+    await post('/magic-link', { tenant: 'acme', email });
+    const token = await tokenTo(email);
+    runtime.clock.advance(15 * 60_000);
+    expect((await post('/magic-link/sign-in', { token })).status).toBe(401);
+  });
+
+  it('is good for nothing else', async () => {
+    const email = await signedUp();
+    await post('/magic-link', { tenant: 'acme', email });
+    const token = await tokenTo(email);
+    expect((await post('/password/reset', { token, password: goodPassword })).status).toBe(401);
+    expect((await post('/email/confirm', { token })).status).toBe(401);
+    expect((await post('/magic-link/sign-in', { token: token.replace('acme', 'other') })).status).toBe(401);
+    expect((await post('/magic-link/sign-in', { token })).status).toBe(200);
+  });
+
+  it('leads to the tenant’s own app, with the token after the #', async () => {
+    await tenant('linked', { appUrl: 'https://app.example.com/' });
+    await person('linked', 'ada@example.com');
+    await post('/magic-link', { tenant: 'linked', email: 'ada@example.com' });
+    await runtime.bus.idle();
+    expect(mails.at(-1)?.data).toMatchObject({
+      link: expect.stringMatching(/^https:\/\/app\.example\.com\/auth\/sign-in#token=oml_linked\.[\w-]{43}$/),
+    });
+  });
+});
+
+describe('a password', () => {
+  it('is set anew by a link, which ends all sessions and all other links', async () => {
+    const email = await signedUp();
+    const { accessToken, refreshToken } = await signIn('acme', email);
+    await post('/magic-link', { tenant: 'acme', email });
+    const magic = await tokenTo(email);
+    await post('/password/forgot', { tenant: 'acme', email });
+    const token = await tokenTo(email);
+    const password = 'violet-anchors-hum-at-noon';
+    expect((await post('/password/reset', { token, password: 'password1234' })).status).toBe(400);
+    expect((await post('/password/reset', { token, password })).status).toBe(204);
+    expect((await post('/password/reset', { token, password })).status).toBe(401);
+    expect((await post('/refresh', { refreshToken })).status).toBe(401);
+    expect((await post('/magic-link/sign-in', { token: magic })).status).toBe(401);
+    runtime.clock.advance(30_000);
+    expect(await isLive(accessToken)).toBe(false);
+    expect((await post('/sign-in', { tenant: 'acme', email, password: goodPassword })).status).toBe(401);
+    expect((await post('/sign-in', { tenant: 'acme', email, password })).status).toBe(200);
+    await runtime.bus.idle();
+    expect(mails.findLast(({ to }) => to === email)?.template).toBe('password-changed');
+  });
+
+  it('is changed by who knows the old one, which ends the other sessions and keeps this one', async () => {
+    const email = await signedUp();
+    const [here, there] = [await signIn('acme', email), await signIn('acme', email)];
+    expect(await isLive(there.accessToken)).toBe(true);
+    const password = 'violet-anchors-hum-at-noon';
+    const change = (current: string) => post('/password/change', { current, password }, here.accessToken);
+    expect((await change('wrong')).status).toBe(403);
+    expect((await change(goodPassword)).status).toBe(204);
+    expect((await post('/refresh', { refreshToken: there.refreshToken })).status).toBe(401);
+    const next = tokensSchema.parse(await (await post('/refresh', { refreshToken: here.refreshToken })).json());
+    expect(await isLive(next.accessToken)).toBe(true);
+    runtime.clock.advance(30_000);
+    expect(await isLive(there.accessToken)).toBe(false);
+  });
+});
+
+describe('an address', () => {
+  it('changes once the new one is shown to be read, and the old one is told', async () => {
+    const email = await signedUp();
+    const { accessToken } = await signIn('acme', email);
+    const next = newAddress();
+    const body = { email: next, password: goodPassword };
+    expect((await post('/email/change', { ...body, password: 'wrong' }, accessToken)).status).toBe(403);
+    expect((await post('/email/change', body, accessToken)).status).toBe(202);
+    const token = await tokenTo(next);
+    expect((await post('/sign-in', { tenant: 'acme', email: next, password: goodPassword })).status).toBe(401);
+    expect((await post('/email/confirm', { token })).status).toBe(204);
+    expect((await post('/email/confirm', { token })).status).toBe(401);
+    expect((await post('/sign-in', { tenant: 'acme', email, password: goodPassword })).status).toBe(401);
+    expect((await post('/sign-in', { tenant: 'acme', email: next, password: goodPassword })).status).toBe(200);
+    await runtime.bus.idle();
+    expect(mails.findLast(({ to }) => to === email)).toMatchObject({
+      template: 'email-changed',
+      data: { newEmail: `p…@example.com` },
+    });
+    // The old one is free again.
+    await signedUp(email);
+  });
+
+  it('that somebody has is refused to who reads its mail, and to nobody before', async () => {
+    const [mine, theirs] = [await signedUp(), await signedUp()];
+    const { accessToken } = await signIn('acme', mine);
+    expect((await post('/email/change', { email: theirs, password: goodPassword }, accessToken)).status).toBe(202);
+    expect((await post('/email/confirm', { token: await tokenTo(theirs) })).status).toBe(409);
+  });
+
+  it.each([
+    ['a line break', 'ada@example.com\r\nBcc: all@example.com'],
+    ['an encoded one', 'ada\u2028@example.com'],
+    ['a Cyrillic letter in a Latin name', 'ada@pаypal.com'],
+    ['a name of Cyrillic letters that look Latin', 'ada@аррӏе.com'],
+    ['a local part that looks Latin', 'аdа@example.com'],
+    ['no domain', 'ada@'],
+    ['two', 'ada@example.com,eve@example.com'],
+  ])('with %s is refused', async (_what, email) => {
+    const body = { tenant: 'acme', email, password: goodPassword };
+    expect(await refusal(await post('/sign-up', body))).toMatchObject({ status: 400, paths: ['body.email'] });
+  });
+});
+
+describe('sessions', () => {
+  it('are listed, ended one by one, and all but one', async () => {
+    const email = await signedUp();
+    const [a, b, c] = [await signIn('acme', email), await signIn('acme', email), await signIn('acme', email)];
+    const list = async (key: string) =>
+      pageSchema(sessionViewSchema).parse(await (await send('/sessions', { key })).json()).items;
+    expect((await list(a.accessToken)).filter(({ current }) => current).map(({ id }) => id)).toEqual([a.session]);
+    expect(await list(a.accessToken)).toHaveLength(4);
+    const end = (id: string) => send(`/sessions/${id}`, { method: 'DELETE', key: a.accessToken });
+    expect((await end(b.session)).status).toBe(204);
+    expect((await end(b.session)).status).toBe(204);
+    expect((await post('/refresh', { refreshToken: b.refreshToken })).status).toBe(401);
+    const stranger = await person('acme', newAddress());
+    expect((await end(stranger.session)).status).toBe(404);
+    expect((await post('/sessions/revoke-others', undefined, a.accessToken)).status).toBe(204);
+    expect((await post('/refresh', { refreshToken: c.refreshToken })).status).toBe(401);
+    const { accessToken } = tokensSchema.parse(await (await post('/refresh', { refreshToken: a.refreshToken })).json());
+    expect(await list(accessToken)).toHaveLength(1);
+    await runtime.bus.idle();
+    expect(events.filter(({ type }) => type === 'security.session.revoked').length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('end by sign-out: the refresh token at once, the access token within a minute', async () => {
+    const { accessToken, refreshToken } = await person('acme', newAddress());
+    expect(await isLive(accessToken)).toBe(true);
+    expect((await post('/sign-out', undefined, accessToken)).status).toBe(204);
+    expect((await post('/refresh', { refreshToken })).status).toBe(401);
+    // What reads the session again knows at once.
+    expect(await isLive(accessToken)).toBe(false);
+    runtime.clock.advance(30_000);
+    expect((await send('/roles', { key: accessToken })).status).toBe(401);
+  });
+
+  it('end with the account', async () => {
+    const { accessToken, user } = await person('acme', newAddress());
+    const admin = await person('acme', newAddress(), ['owner']);
+    const body = { status: 'disabled' };
+    const path = `/users/${user}/status`;
+    expect((await send(path, { method: 'PUT', body, key: accessToken })).status).toBe(403);
+    expect((await send(path, { method: 'PUT', body, key: admin.accessToken })).status).toBe(200);
+    runtime.clock.advance(30_000);
+    expect(await isLive(accessToken)).toBe(false);
+  });
+
+  it('are for people: a key has none', async () => {
+    const key = await runtime.key('acme', ['*']);
+    expect(await refusal(await send('/sessions', { key }))).toMatchObject({ status: 403 });
+  });
+});
+
+describe('a service account', () => {
+  it('gets a token for its secret, with its scopes and no more', async () => {
+    const { accessToken: key } = await person('acme', newAddress(), ['owner']);
+    const made = z
+      .object({ id: z.string(), clientId: z.string(), clientSecret: z.string() })
+      .parse(await (await post('/service-accounts', { name: 'ci', scopes: ['roles:read'] }, key)).json());
+    const ask = (secret: string) =>
+      post('/token', { grant_type: 'client_credentials', client_id: made.clientId, client_secret: secret });
+    expect((await ask('x'.repeat(43))).status).toBe(401);
+    const { access_token: token } = z
+      .object({ access_token: z.string() })
+      .parse(await (await ask(made.clientSecret)).json());
+    expect((await send('/roles', { key: token })).status).toBe(200);
+    expect((await send('/users', { key: token })).status).toBe(403);
+    const rotated = z
+      .object({ clientSecret: z.string() })
+      .parse(await (await post(`/service-accounts/${made.id}/rotate`, { overlap: 60 }, key)).json());
+    expect((await ask(made.clientSecret)).status).toBe(200);
+    expect((await ask(rotated.clientSecret)).status).toBe(200);
+    runtime.clock.advance(60_000);
+    expect((await ask(made.clientSecret)).status).toBe(401);
+    expect((await send(`/service-accounts/${made.id}`, { method: 'DELETE', key })).status).toBe(204);
+    runtime.clock.advance(30_000);
+    expect((await send('/roles', { key: token })).status).toBe(401);
+    expect((await ask(rotated.clientSecret)).status).toBe(401);
+  });
+});
+
+describe('API keys', () => {
+  it('are issued, listed with their last use, replaced with an overlap, and revoked', async () => {
+    await tenant('keyed');
+    const { accessToken: owner } = await person('keyed', newAddress(), ['owner']);
+    const secret = z.object({ id: z.string(), key: z.string() });
+    const first = secret.parse(await (await post('/api-keys', { name: 'ci', scopes: ['roles:read'] }, owner)).json());
+    expect((await send('/roles', { key: first.key })).status).toBe(200);
+    const next = secret.parse(await (await post(`/api-keys/${first.id}/rotate`, { overlap: 60 }, owner)).json());
+    expect((await send('/roles', { key: next.key })).status).toBe(200);
+    expect((await send('/roles', { key: first.key })).status).toBe(200);
+    const text = await (await send('/api-keys', { key: owner })).text();
+    expect(text).not.toContain(next.key.slice(21));
+    expect(JSON.parse(text).items).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ id: first.id, rotatedTo: next.id, lastUsedAt: expect.any(String) }),
+      ]),
+    );
+    runtime.clock.advance(60_000);
+    expect((await send('/roles', { key: first.key })).status).toBe(401);
+    expect((await send(`/api-keys/${next.id}`, { method: 'DELETE', key: owner })).status).toBe(204);
+    expect((await send('/roles', { key: next.key })).status).toBe(401);
+  });
+
+  it('never may more than who gives them away', async () => {
+    const { accessToken: admin } = await person('acme', newAddress(), ['admin']);
+    expect((await post('/api-keys', { name: 'x', scopes: ['*'] }, admin)).status).toBe(403);
+    expect((await post('/service-accounts', { name: 'x', scopes: ['keys:*'] }, admin)).status).toBe(403);
+  });
+});
+
+describe('roles', () => {
+  it('of a tenant’s own making hold within a minute, and fall away with the role', async () => {
+    const { accessToken: owner } = await person('acme', newAddress(), ['owner']);
+    const put = (scopes: readonly string[]) =>
+      send('/roles/key-keeper', { method: 'PUT', body: { scopes }, key: owner });
+    expect((await put(['keys:read'])).status).toBe(200);
+    const { accessToken } = await person('acme', newAddress(), ['key-keeper']);
+    expect((await send('/api-keys', { key: accessToken })).status).toBe(200);
+    expect((await send('/users', { key: accessToken })).status).toBe(403);
+    expect((await put(['keys:read', 'users:read'])).status).toBe(200);
+    runtime.clock.advance(30_000);
+    expect((await send('/users', { key: accessToken })).status).toBe(200);
+    expect((await send('/roles/key-keeper', { method: 'DELETE', key: owner })).status).toBe(204);
+    runtime.clock.advance(30_000);
+    expect((await send('/users', { key: accessToken })).status).toBe(403);
+  });
+
+  it('can’t be used to rise: an admin makes no owner, and touches none', async () => {
+    const { accessToken: admin, user } = await person('acme', newAddress(), ['admin']);
+    const owner = await person('acme', newAddress(), ['owner']);
+    const set = (id: string, roles: readonly string[]) =>
+      send(`/users/${id}/roles`, { method: 'PUT', body: { roles }, key: admin });
+    expect((await set(user, ['owner'])).status).toBe(403);
+    expect((await set(owner.user, ['viewer'])).status).toBe(403);
+    expect((await set(user, ['no-such-role'])).status).toBe(400);
+    expect((await send('/roles/owner', { method: 'PUT', body: { scopes: ['ai:read'] }, key: admin })).status).toBe(400);
+  });
+});
+
+describe('the settings', () => {
+  it('never show a provider’s secret, and keep it under its name for its issuer alone', async () => {
+    await tenant('shown');
+    const { accessToken: key } = await person('shown', newAddress(), ['owner']);
+    const provider = { issuer: 'https://idp.example.com', clientId: 'omni' };
+    const put = (one: object) => send('/settings', { method: 'PUT', key, body: { providers: { idp: one } } });
+    const keeps = async (response: Response) =>
+      authSettingsViewSchema.parse(await response.json()).providers.idp?.hasClientSecret;
+    const text = await (await put({ ...provider, clientSecret: 'the-secret-of-omni' })).text();
+    expect(text).not.toContain('the-secret-of-omni');
+    expect((await services.authSettings.of('shown')).providers.idp?.clientSecret).not.toContain('the-secret');
+    expect(await keeps(await put(provider))).toBe(true);
+    const elsewhere = { ...provider, issuer: 'https://evil.example.com' };
+    expect(await keeps(await put(elsewhere))).toBe(false);
+  });
+
+  it.each(['http://app.example.com', 'javascript:alert(1)', 'https://user@app.example.com', '//evil.example.com'])(
+    'take no %s as the app',
+    async (appUrl) => {
+      const key = await runtime.key('acme', ['*']);
+      expect(await refusal(await send('/settings', { method: 'PUT', key, body: { appUrl } }))).toMatchObject({
+        status: 400,
+      });
+    },
+  );
+});

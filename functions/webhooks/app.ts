@@ -1,0 +1,16 @@
+import { defineFunction } from '#shared/runtime/function.ts';
+import { accountCollection, intakeCollection, releaseParked } from '#shared/webhooks/index.ts';
+import { shopify } from './routes/shopify.ts';
+import { stripe } from './routes/stripe.ts';
+import { twilio } from './routes/twilio.ts';
+import type { WebhookServices } from './services.ts';
+
+export const webhooks = defineFunction<WebhookServices>({
+  name: 'webhooks',
+  paths: ['/webhooks'],
+  routes: (services) => [...stripe(services), ...shopify(services), ...twilio(services)],
+  jobs: [releaseParked],
+  schedules: [],
+  collections: [intakeCollection, accountCollection],
+  secrets: ['STRIPE_WEBHOOK_SECRETS', 'SHOPIFY_WEBHOOK_SECRETS', 'TWILIO_AUTH_TOKEN'],
+});

@@ -1,0 +1,31 @@
+import type { Runtime } from '#shared/runtime/runtime.ts';
+import {
+  accountCollection,
+  createIntakeService,
+  intakeCollection,
+  shopifyVerifier,
+  stripeVerifier,
+  twilioVerifier,
+} from '#shared/webhooks/index.ts';
+
+export const createServices = ({ config, database, bus, makeEvent, clock, metrics }: Runtime) => {
+  const intake = database.platform(intakeCollection);
+  return {
+    database,
+    intake,
+    webhooks: createIntakeService({
+      database,
+      intake,
+      bus,
+      accounts: database.platform(accountCollection),
+      makeEvent,
+      clock,
+    }),
+    verifyStripe: stripeVerifier({ secrets: config.webhooks.stripe, now: clock.now }),
+    verifyShopify: shopifyVerifier(config.webhooks.shopify),
+    verifyTwilio: twilioVerifier(config.twilio),
+    received: metrics.counter('webhooks_received_total', 'Accepted webhooks.', ['provider', 'outcome']),
+  };
+};
+
+export type WebhookServices = ReturnType<typeof createServices>;

@@ -1,0 +1,1 @@
+export { createUsageMeter, type Usage, usageCollection } from './usage/usage.meter.ts';

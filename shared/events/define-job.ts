@@ -1,0 +1,62 @@
+import type { DomainEvent } from '../kernel/event.ts';
+import type { Transaction } from '../store/store.ts';
+import { type EventOf, type EventType, matchesType } from './define-event.ts';
+
+/** What a handler is given besides the event and its services. */
+export interface JobContext {
+  /**
+   * Commits the job's effects and the fact that it is done in one transaction, so that neither exists without the
+   * other. It fails with `revision-conflict` when this worker's lease was taken over meanwhile. At most once a run.
+   */
+  commit<R>(work: (transaction: Transaction) => Promise<R> | R): Promise<R>;
+  /** 1 on the first run. */
+  readonly attempt: number;
+  /** Aborts when the job's time is up. */
+  readonly signal: AbortSignal;
+}
+
+export interface JobOptions {
+  /** `<domain>.<what it does>` in kebab-case, unique over all functions: `ai.update-rollup`. */
+  readonly name: string;
+  /** Seconds, at most 540 (a push subscription waits 600). 60 where absent. */
+  readonly timeout?: number;
+  /** Runs before the event becomes a dead letter. 5 where absent. */
+  readonly maxAttempts?: number;
+  /** Deliver events of one subject in order of publication. Costs throughput; a handler must not rely on it. */
+  readonly ordered?: boolean;
+}
+
+export interface Job<S> {
+  readonly name: string;
+  readonly timeout: number;
+  readonly maxAttempts: number;
+  readonly ordered: boolean;
+  readonly eventTypes: readonly string[];
+  /** Parses the event's data by its type's schema (a ZodError when it does not parse) and runs the handler. */
+  readonly run: (event: DomainEvent, context: JobContext, services: S) => Promise<void>;
+}
+
+/**
+ * A job: a name, the event types it takes, and a handler. An event arrives at least once; the inbox sees to it that
+ * what the handler commits through its context happens once. Effects elsewhere carry the event's id as their
+ * idempotency key.
+ */
+export const defineJob = <D extends Readonly<Record<string, unknown>>, S>(
+  options: JobOptions & {
+    readonly on: readonly EventType<D>[];
+    readonly handle: (event: EventOf<D>, context: JobContext, services: S) => Promise<void>;
+  },
+): Job<S> => {
+  return {
+    name: options.name,
+    timeout: options.timeout ?? 60,
+    maxAttempts: options.maxAttempts ?? 5,
+    ordered: options.ordered ?? false,
+    eventTypes: [...new Set(options.on.map(({ type }) => type))],
+    run: async (event, context, services) => {
+      const taken = options.on.find(({ type }) => matchesType(type, event.type));
+      if (taken === undefined) throw new Error(`${options.name} does not take ${event.type}`);
+      await options.handle({ ...event, data: taken.schema.parse(event.data) }, context, services);
+    },
+  };
+};

@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { createServer, request, type Server } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { Hono } from 'hono';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isOmniError } from '../kernel/errors.ts';
+import { readBody } from './body.ts';
+import type { HttpEnv } from './context.ts';
+
+/** Bytes. */
+const limit = 100_000;
+let server: Server;
+let port = 0;
+
+beforeAll(async () => {
+  const app = new Hono<HttpEnv>();
+  app.post('/', async (c) => c.json({ bytes: (await readBody(c, limit)).byteLength }));
+  app.onError((error, c) => c.json({ code: isOmniError(error) ? error.code : String(error) }));
+  server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false })).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  port = typeof address === 'object' && address !== null ? address.port : 0;
+});
+afterAll(() => server.close());
+
+/** Sends the chunks one by one, without a length unless one is given. */
+const send = (chunks: readonly string[], headers: Readonly<Record<string, string>> = {}): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    const outgoing = request(
+      { host: '127.0.0.1', port, method: 'POST', path: '/', headers, agent: false },
+      async (response) => {
+        resolve(JSON.parse(Buffer.concat(await response.toArray()).toString()));
+      },
+    );
+    outgoing.on('error', reject);
+    for (const chunk of chunks) outgoing.write(chunk);
+    outgoing.end();
+  });
+
+const chunk = 'x'.repeat(20_000);
+const times = (count: number): string[] => Array.from({ length: count }, () => chunk);
+
+describe('the body of a request to a server', () => {
+  it('is read whole, in however many pieces it comes', async () => {
+    expect(await send(times(5))).toEqual({ bytes: 100_000 });
+    expect(await send([])).toEqual({ bytes: 0 });
+  });
+
+  it('is refused by its announced length', async () => {
+    expect(await send([], { 'content-length': '100001' }).catch(() => 'hung up')).toEqual({
+      code: 'payload-too-large',
+    });
+  });
+
+  it('is refused where it goes on beyond the limit, and the sender gets the answer', async () => {
+    expect(await send(times(50))).toEqual({ code: 'payload-too-large' });
+  });
+
+  it('is not taken compressed', async () => {
+    expect(await send(['x'], { 'content-encoding': 'gzip' })).toEqual({ code: 'unsupported-media-type' });
+  });
+});

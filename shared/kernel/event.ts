@@ -1,0 +1,24 @@
+/** The tenant of events that belong to the platform itself, such as a timer's tick. No tenant can have this id. */
+export const platformTenant = '-';
+
+/**
+ * Something that happened, or a command to make something happen: a CloudEvent 1.0 with Omni's extension attributes
+ * `tenant` and `traceparent` (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md).
+ */
+export interface DomainEvent {
+  readonly specversion: '1.0';
+  readonly id: string;
+  /** The function or service that says it: `omni/ai`. */
+  readonly source: string;
+  readonly type: string;
+  /** Id of the aggregate that it is about. It is the ordering key too. */
+  readonly subject: string;
+  /** ISO 8601. */
+  readonly time: string;
+  readonly tenant: string;
+  readonly datacontenttype: 'application/json';
+  /** W3C trace context of the request or job that caused it. */
+  readonly traceparent?: string;
+  /** JSON-safe; the event type's schema says what is in it. */
+  readonly data: Readonly<Record<string, unknown>>;
+}

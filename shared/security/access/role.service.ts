@@ -1,0 +1,102 @@
+import { type Actor, requireScopes } from '../../kernel/actor.ts';
+import { type Clock, isoTime } from '../../kernel/clock.ts';
+import { isOmniError, OmniError } from '../../kernel/errors.ts';
+import type { TenantStore } from '../../store/store.ts';
+import { builtInRoles, isBuiltInRole, permissions, scopesOfBuiltIn } from './permissions.ts';
+import type { Role, RoleInput, RoleView } from './role.schema.ts';
+
+export interface RoleService {
+  /** The scopes of all these roles together. A role that is no more gives none. */
+  scopesOf(tenant: string, roles: readonly string[]): Promise<ReadonlySet<string>>;
+  /**
+   * Refuses, with `forbidden`, to give away what the actor does not have; with `invalid-request`, a role that the
+   * tenant does not have.
+   */
+  requireGrantable(actor: Actor, roles: readonly string[]): Promise<void>;
+  /** Built-in ones first. */
+  list(actor: Actor): Promise<readonly RoleView[]>;
+  /** Makes or replaces a custom role. Fails with `forbidden` for scopes that the actor lacks. */
+  put(actor: Actor, name: string, role: RoleInput): Promise<RoleView>;
+  /** Idempotent. Whoever has the role loses what it gave. */
+  remove(actor: Actor, name: string): Promise<void>;
+}
+
+export interface RoleServiceOptions {
+  readonly roles: TenantStore<Role>;
+  readonly clock: Clock;
+}
+
+/** Custom roles of one tenant: few enough to be listed in one page. */
+const maxRoles = 200;
+
+export const createRoleService = ({ roles, clock }: RoleServiceOptions): RoleService => {
+  const custom = async (tenant: string, names: readonly string[]): Promise<readonly (Role | undefined)[]> =>
+    names.length === 0 ? [] : (await roles.of(tenant).getMany(names)).map((stored) => stored?.value);
+
+  const scopesOf: RoleService['scopesOf'] = async (tenant, names) => {
+    const own = await custom(
+      tenant,
+      names.filter((name) => !isBuiltInRole(name)),
+    );
+    return new Set([
+      ...names.filter(isBuiltInRole).flatMap(scopesOfBuiltIn),
+      ...own.flatMap((role) => role?.scopes ?? []),
+    ]);
+  };
+
+  return {
+    scopesOf,
+    requireGrantable: async (actor, names) => {
+      const own = names.filter((name) => !isBuiltInRole(name));
+      const found = await custom(actor.tenant, own);
+      const missing = own.filter((_name, i) => found[i] === undefined);
+      if (missing.length > 0) {
+        throw new OmniError('invalid-request', 'Some roles do not exist.', {
+          issues: missing.map((name) => ({ path: 'body.roles', message: `There is no role ${name}` })),
+        });
+      }
+      requireScopes(actor, [...(await scopesOf(actor.tenant, names))]);
+    },
+    list: async ({ tenant }) => {
+      const { items } = await roles.of(tenant).query({ limit: maxRoles });
+      const builtIn = builtInRoles.map((name) => ({
+        name,
+        description: '',
+        scopes: name === 'owner' ? Object.keys(permissions) : scopesOfBuiltIn(name),
+        builtIn: true,
+      }));
+      const own = items.map(({ id, value: { description, scopes } }) => ({
+        name: id,
+        description,
+        scopes,
+        builtIn: false,
+      }));
+      return [...builtIn, ...own];
+    },
+    put: async (actor, name, { description = '', scopes }) => {
+      requireScopes(actor, scopes);
+      const store = roles.of(actor.tenant);
+      const now = isoTime(clock.now());
+      const before = await store.get(name);
+      const role: Role = {
+        description,
+        scopes: [...new Set(scopes)],
+        createdAt: before?.value.createdAt ?? now,
+        updatedAt: now,
+      };
+      if (before !== undefined) {
+        await store.update(name, role, { revision: before.revision });
+      } else {
+        const { count } = await store.aggregate({});
+        if (count >= maxRoles) throw new OmniError('precondition-failed', `A tenant has at most ${maxRoles} roles.`);
+        await store.create(name, role).catch((error: unknown) => {
+          throw isOmniError(error, 'already-exists')
+            ? new OmniError('revision-conflict', 'The role was made meanwhile.')
+            : error;
+        });
+      }
+      return { name, description, scopes: role.scopes, builtIn: false };
+    },
+    remove: ({ tenant }, name) => roles.of(tenant).delete(name),
+  };
+};

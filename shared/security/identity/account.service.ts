@@ -1,0 +1,129 @@
+import type { MakeEvent } from '../../events/define-event.ts';
+import type { Actor } from '../../kernel/actor.ts';
+import { type Clock, isoTime } from '../../kernel/clock.ts';
+import { OmniError } from '../../kernel/errors.ts';
+import type { Database, Stored, TenantStore } from '../../store/store.ts';
+import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
+import type { Sessions } from '../sessions/session.service.ts';
+import { type Device, emailChanged, passwordChanged } from './identity.events.ts';
+import type { Links, Writes } from './links.ts';
+import type { PasswordHasher } from './password.ts';
+import type { CheckPassword } from './password-policy.ts';
+import type { User } from './user.schema.ts';
+import { emailReservation } from './user.service.ts';
+
+export interface AccountService {
+  /** Ends all sessions. Fails with `unauthenticated` and `invalid-request`. */
+  resetPassword(token: string, password: string, device: Device): Promise<void>;
+  /** Ends all other sessions. Fails with `forbidden` where the current password is not right. */
+  changePassword(
+    actor: Actor,
+    passwords: { readonly current?: string | undefined; readonly next: string },
+  ): Promise<void>;
+  /** Sends a link to the new address. Whether somebody has it is told to who can read its mail alone. */
+  requestEmailChange(actor: Actor, email: string, password: string | undefined): Promise<void>;
+  /** Tells the old address. Fails with `unauthenticated`, and with `already-exists` when the address is taken. */
+  confirmEmailChange(token: string, device: Device): Promise<void>;
+}
+
+export interface AccountServiceOptions {
+  readonly database: Pick<Database, 'transaction'>;
+  readonly userStore: TenantStore<User>;
+  readonly links: Links;
+  readonly policy: Pick<SecurityPolicyService, 'of'>;
+  readonly sessions: Pick<Sessions, 'current' | 'keep'>;
+  readonly passwords: PasswordHasher;
+  readonly checkPassword: CheckPassword;
+  readonly makeEvent: MakeEvent;
+  readonly clock: Clock;
+}
+
+export const createAccountService = (options: AccountServiceOptions): AccountService => {
+  const { database, userStore, links, policy, sessions, passwords, makeEvent, clock } = options;
+
+  const checkPassword = async (tenant: string, password: string, { email, name }: Pick<User, 'email' | 'name'>) =>
+    options.checkPassword(password, (await policy.of(tenant)).passwords, [email, name ?? '', tenant]);
+
+  const changed = (user: Stored<User>, change: Partial<User>): User => ({
+    ...user.value,
+    ...change,
+    updatedAt: isoTime(clock.now()),
+  });
+
+  /** Who sits at an open browser is not always its owner. An account without a password has nothing to ask for. */
+  const requirePassword = async ({ value: { passwordHash } }: Stored<User>, password: string | undefined) => {
+    if (passwordHash === undefined) return;
+    if (!(await passwords.verify(passwordHash, password ?? ''))) {
+      throw new OmniError('forbidden', 'The current password is not right.');
+    }
+  };
+
+  const setPassword = async (
+    tenant: string,
+    user: Stored<User>,
+    passwordHash: string,
+    about: { readonly how: 'changed' | 'reset'; readonly device: Device },
+  ): Promise<Writes> => {
+    const epoch = user.value.epoch + 1;
+    // Who set it by a link has shown to read the mail.
+    const verified = about.how === 'reset' ? { emailVerified: true } : {};
+    const told = await links.tell(tenant, user, { passwordChanged: true });
+    const event = makeEvent(passwordChanged, { tenant, subject: user.id, data: { user: user.id, ...about } });
+    return (transaction) => {
+      transaction.update(userStore.of(tenant), user.id, changed(user, { passwordHash, epoch, ...verified }), {
+        revision: user.revision,
+      });
+      told(transaction);
+      transaction.emit(event);
+    };
+  };
+
+  return {
+    resetPassword: async (token, password, device) => {
+      let hash: Promise<string> | undefined;
+      await links.spend(token, 'password-reset', async ({ tenant, user }) => {
+        await checkPassword(tenant, password, user.value);
+        hash ??= passwords.hash(password);
+        return setPassword(tenant, user, await hash, { how: 'reset', device });
+      });
+    },
+    changePassword: async (actor, { current, next }) => {
+      const there = await sessions.current(actor);
+      const { user } = there;
+      await requirePassword(user, current);
+      await checkPassword(actor.tenant, next, user.value);
+      const write = await setPassword(actor.tenant, user, await passwords.hash(next), { how: 'changed', device: {} });
+      const keep = sessions.keep(actor, there, user.value.epoch + 1);
+      await database.transaction((transaction) => {
+        write(transaction);
+        keep(transaction);
+      });
+    },
+    requestEmailChange: async (actor, email, password) => {
+      const { user } = await sessions.current(actor);
+      await requirePassword(user, password);
+      const { epoch, name } = user.value;
+      await database.transaction(
+        await links.make(actor.tenant, { purpose: 'email-change', user: user.id, email, epoch, name }),
+      );
+    },
+    confirmEmailChange: async (token, device) => {
+      await links.spend(token, 'email-change', async ({ tenant, link, user }) => {
+        const { email } = link.value;
+        const told = await links.tell(tenant, user, { newEmail: email });
+        const event = makeEvent(emailChanged, { tenant, subject: user.id, data: { user: user.id, device } });
+        return (transaction) => {
+          if (email !== user.value.email) {
+            transaction.release(tenant, emailReservation, user.value.email);
+            transaction.reserve(tenant, emailReservation, email, user.id);
+          }
+          transaction.update(userStore.of(tenant), user.id, changed(user, { email, emailVerified: true }), {
+            revision: user.revision,
+          });
+          told(transaction);
+          transaction.emit(event);
+        };
+      });
+    },
+  };
+};

@@ -1,0 +1,186 @@
+import type { MakeEvent } from '../../events/define-event.ts';
+import { type Clock, isoTime } from '../../kernel/clock.ts';
+import { isOmniError, OmniError } from '../../kernel/errors.ts';
+import type { NewId } from '../../kernel/ids.ts';
+import { sha256 } from '../../kernel/json.ts';
+import type { TenantService } from '../../platform/index.ts';
+import type { Database, Stored, TenantStore } from '../../store/store.ts';
+import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
+import { isActiveTenant } from './active-tenant.ts';
+import type { AuthSettings } from './auth-settings.schema.ts';
+import type { AuthSettingsService } from './auth-settings.service.ts';
+import { type Device, emailVerified, linkRequested, userSignedUp } from './identity.events.ts';
+import type { Links, Writes } from './links.ts';
+import type { PasswordHasher } from './password.ts';
+import type { CheckPassword } from './password-policy.ts';
+import type { User } from './user.schema.ts';
+import { emailReservation, type UserService } from './user.service.ts';
+
+export interface SignUp {
+  readonly tenant: string;
+  readonly email: string;
+  readonly password?: string | undefined;
+  readonly name?: string | undefined;
+  readonly locale?: string | undefined;
+}
+
+export interface LinkRequest {
+  readonly tenant: string;
+  readonly email: string;
+  readonly purpose: 'sign-in' | 'password-reset';
+  readonly locale?: string | undefined;
+}
+
+export interface SignUpService {
+  /**
+   * Always ends alike, with a mail: to a new address a link that opens the account, to a known one a link that signs
+   * in. Fails with `forbidden` where the tenant takes no sign-ups, and with `invalid-request` for a weak password.
+   */
+  signUp(request: SignUp, device: Device): Promise<void>;
+  /** Always ends alike; the job sends the mail where there is an account. */
+  requestLink(request: LinkRequest, device: Device): Promise<void>;
+  /**
+   * The link of a sign-up and the password of that sign-up together open the account: neither who guesses that
+   * somebody will click, nor who clicks, can put in their own. Fails with `unauthenticated`.
+   */
+  verifyEmail(
+    token: string,
+    password: string | undefined,
+    device: Device,
+  ): Promise<{ readonly tenant: string; readonly user: Pick<Stored<User>, 'id' | 'value'> }>;
+}
+
+export interface SignUpOptions {
+  readonly database: Pick<Database, 'transaction'>;
+  readonly userStore: TenantStore<User>;
+  readonly users: Pick<UserService, 'findByEmail' | 'draft'>;
+  readonly links: Links;
+  readonly settings: Pick<AuthSettingsService, 'of'>;
+  readonly policy: Pick<SecurityPolicyService, 'of'>;
+  readonly tenants: Pick<TenantService, 'get'>;
+  readonly passwords: PasswordHasher;
+  readonly checkPassword: CheckPassword;
+  readonly makeEvent: MakeEvent;
+  readonly newId: NewId;
+  readonly clock: Clock;
+}
+
+const closed = () => new OmniError('forbidden', 'This tenant takes no sign-ups.');
+
+export const createSignUpService = (options: SignUpOptions): SignUpService => {
+  const {
+    database,
+    userStore,
+    users,
+    links,
+    settings,
+    policy,
+    tenants,
+    passwords,
+    checkPassword,
+    makeEvent,
+    newId,
+    clock,
+  } = options;
+
+  /** For an address that somebody has: to a verified account a way in, to another one more link of its own. */
+  const signUpAgain = async (
+    { tenant, locale, name }: SignUp,
+    { id, value: { email, epoch, emailVerified: verified } }: Stored<User>,
+    passwordHash: string | undefined,
+  ): Promise<Writes> =>
+    links.make(tenant, {
+      user: id,
+      email,
+      epoch,
+      locale,
+      ...(verified ? { purpose: 'sign-in' } : { purpose: 'sign-up', name, passwordHash }),
+    });
+
+  const hashOf = async ({ tenant, email, name, password }: SignUp): Promise<string | undefined> => {
+    if (password === undefined) return undefined;
+    await checkPassword(password, (await policy.of(tenant)).passwords, [email, name ?? '', tenant]);
+    return passwords.hash(password);
+  };
+
+  /** False when somebody else was faster. */
+  const signUpFirst = async (
+    { tenant, email, name, locale }: SignUp,
+    { signUpRole }: AuthSettings,
+    passwordHash: string | undefined,
+    device: Device,
+  ): Promise<boolean> => {
+    const id = newId('usr');
+    const user = users.draft({ email, emailVerified: false, name, roles: [signUpRole] });
+    const mail = await links.make(tenant, {
+      purpose: 'sign-up',
+      user: id,
+      email,
+      epoch: 0,
+      name,
+      locale,
+      passwordHash,
+    });
+    const event = makeEvent(userSignedUp, { tenant, subject: id, data: { user: id, device } });
+    try {
+      await database.transaction((transaction) => {
+        transaction.reserve(tenant, emailReservation, email, id);
+        transaction.create(userStore.of(tenant), id, user);
+        mail(transaction);
+        transaction.emit(event);
+      });
+      return true;
+    } catch (error) {
+      if (isOmniError(error, 'already-exists')) return false;
+      throw error;
+    }
+  };
+
+  return {
+    signUp: async (request, device) => {
+      const { tenant, email } = request;
+      const ofTenant = (await isActiveTenant(tenants, tenant)) ? await settings.of(tenant) : undefined;
+      if (ofTenant?.signUp !== true) throw closed();
+      const hash = await hashOf(request);
+      const known = await users.findByEmail(tenant, email);
+      if (known === undefined && (await signUpFirst(request, ofTenant, hash, device))) return;
+      const user = known ?? (await users.findByEmail(tenant, email));
+      if (user === undefined) throw new OmniError('revision-conflict', 'Try again.');
+      await database.transaction(await signUpAgain(request, user, hash));
+    },
+    requestLink: async ({ tenant, email, purpose, locale }, device) => {
+      if (!(await isActiveTenant(tenants, tenant))) return;
+      const event = makeEvent(linkRequested, {
+        tenant,
+        subject: sha256(email),
+        data: { purpose, email, device, ...(locale === undefined ? {} : { locale }) },
+      });
+      await database.transaction((transaction) => transaction.emit(event));
+    },
+    verifyEmail: async (token, password, device) => {
+      let opened: User | undefined;
+      const { tenant, user } = await links.spend(token, 'sign-up', async ({ tenant, link, user }) => {
+        const { passwordHash, name } = link.value;
+        if (passwordHash !== undefined && !(await passwords.verify(passwordHash, password ?? ''))) {
+          throw new OmniError('unauthenticated', 'The password is not the one of this sign-up.');
+        }
+        const event = makeEvent(emailVerified, { tenant, subject: user.id, data: { user: user.id, device } });
+        // The epoch ends the links of other sign-ups with this address, and the passwords in them.
+        const next: User = {
+          ...user.value,
+          emailVerified: true,
+          epoch: user.value.epoch + 1,
+          updatedAt: isoTime(clock.now()),
+          ...(passwordHash === undefined ? {} : { passwordHash }),
+          ...(name === undefined ? {} : { name }),
+        };
+        opened = next;
+        return (transaction) => {
+          transaction.update(userStore.of(tenant), user.id, next, { revision: user.revision });
+          transaction.emit(event);
+        };
+      });
+      return { tenant, user: { id: user.id, value: opened ?? user.value } };
+    },
+  };
+};

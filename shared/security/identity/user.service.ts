@@ -1,0 +1,132 @@
+import type { MakeEvent } from '../../events/define-event.ts';
+import type { Actor } from '../../kernel/actor.ts';
+import { type Clock, isoTime } from '../../kernel/clock.ts';
+import { isOmniError, OmniError } from '../../kernel/errors.ts';
+import type { NewId } from '../../kernel/ids.ts';
+import type { Page, PageRequest } from '../../kernel/page.ts';
+import type { Database, Stored, TenantStore } from '../../store/store.ts';
+import type { RoleService } from '../access/role.service.ts';
+import { userRolesChanged, userStatusChanged } from './identity.events.ts';
+import type { User, UserView } from './user.schema.ts';
+
+export interface NewUser {
+  /** In its one form. */
+  readonly email: string;
+  readonly emailVerified: boolean;
+  readonly name?: string | undefined;
+  readonly roles: readonly string[];
+}
+
+export interface UserService {
+  /** Who has this address in this tenant. */
+  findByEmail(tenant: string, email: string): Promise<Stored<User> | undefined>;
+  /** A user's document, ready to be created together with `reserve(tenant, 'email', email, id)`. */
+  draft(user: NewUser): User;
+  /** For other domains, such as who accepts an invitation. Fails with `already-exists` for a taken address. */
+  create(tenant: string, user: NewUser): Promise<UserView>;
+  get(actor: Actor, id: string): Promise<UserView>;
+  list(actor: Actor, request: PageRequest): Promise<Page<UserView>>;
+  /** Fails with `forbidden` where either the old or the new roles are more than the actor's own. */
+  setRoles(actor: Actor, id: string, roles: readonly string[]): Promise<UserView>;
+  /** Who is disabled has no sessions any more. As for roles. */
+  setStatus(actor: Actor, id: string, status: User['status']): Promise<UserView>;
+}
+
+export interface UserServiceOptions {
+  readonly database: Pick<Database, 'transaction' | 'ownerOf'>;
+  readonly users: TenantStore<User>;
+  readonly roles: Pick<RoleService, 'requireGrantable'>;
+  readonly makeEvent: MakeEvent;
+  readonly newId: NewId;
+  readonly clock: Clock;
+}
+
+/** The kind of reservation that keeps addresses unique in a tenant. */
+export const emailReservation = 'email';
+
+export const userViewOf = ({ id, value }: Pick<Stored<User>, 'id' | 'value'>): UserView => {
+  const { passwordHash, epoch: _epoch, ...view } = value;
+  return { id, ...view, hasPassword: passwordHash !== undefined };
+};
+
+export const createUserService = (options: UserServiceOptions): UserService => {
+  const { database, users, roles, makeEvent, newId, clock } = options;
+
+  const find = async (tenant: string, id: string): Promise<Stored<User>> => {
+    const user = await users.of(tenant).get(id);
+    if (user === undefined) throw new OmniError('not-found', 'There is no such user.');
+    return user;
+  };
+
+  const draft: UserService['draft'] = ({ email, emailVerified, name, roles: given }) => {
+    const now = isoTime(clock.now());
+    return {
+      email,
+      emailVerified,
+      status: 'active',
+      roles: [...new Set(given)],
+      epoch: 0,
+      createdAt: now,
+      updatedAt: now,
+      ...(name === undefined ? {} : { name }),
+    };
+  };
+
+  return {
+    draft,
+    findByEmail: async (tenant, email) => {
+      const id = await database.ownerOf(tenant, emailReservation, email);
+      return id === undefined ? undefined : users.of(tenant).get(id);
+    },
+    create: async (tenant, user) => {
+      const id = newId('usr');
+      const value = draft(user);
+      await database
+        .transaction((transaction) => {
+          transaction.reserve(tenant, emailReservation, user.email, id);
+          transaction.create(users.of(tenant), id, value);
+        })
+        .catch((error: unknown) => {
+          throw isOmniError(error, 'already-exists')
+            ? new OmniError('already-exists', 'Somebody has this address already.')
+            : error;
+        });
+      return userViewOf({ id, value });
+    },
+    get: async ({ tenant }, id) => userViewOf(await find(tenant, id)),
+    list: async ({ tenant }, request) => {
+      const page = await users.of(tenant).query(request);
+      return { ...page, items: page.items.map(userViewOf) };
+    },
+    setRoles: async (actor, id, given) => {
+      const { tenant } = actor;
+      const user = await find(tenant, id);
+      await roles.requireGrantable(actor, given);
+      await roles.requireGrantable(actor, user.value.roles);
+      const value: User = { ...user.value, roles: [...new Set(given)], updatedAt: isoTime(clock.now()) };
+      const event = makeEvent(userRolesChanged, {
+        tenant,
+        subject: id,
+        data: { user: id, by: actor.id, roles: value.roles },
+      });
+      await database.transaction((transaction) => {
+        transaction.update(users.of(tenant), id, value, { revision: user.revision });
+        transaction.emit(event);
+      });
+      return userViewOf({ id, value });
+    },
+    setStatus: async (actor, id, status) => {
+      const { tenant } = actor;
+      const user = await find(tenant, id);
+      await roles.requireGrantable(actor, user.value.roles);
+      const epoch = user.value.epoch + (status === 'disabled' ? 1 : 0);
+      const value: User = { ...user.value, status, epoch, updatedAt: isoTime(clock.now()) };
+      const event = makeEvent(userStatusChanged, { tenant, subject: id, data: { user: id, by: actor.id, status } });
+      await database.transaction((transaction) => {
+        transaction.update(users.of(tenant), id, value, { revision: user.revision });
+        transaction.emit(event);
+      });
+      return userViewOf({ id, value });
+    },
+  };
+};

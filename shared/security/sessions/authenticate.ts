@@ -1,0 +1,110 @@
+import type { Principal } from '../../kernel/actor.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { isOmniError } from '../../kernel/errors.ts';
+import type { TenantService } from '../../platform/index.ts';
+import type { TenantStore } from '../../store/store.ts';
+import type { RoleService } from '../access/role.service.ts';
+import type { User } from '../identity/user.schema.ts';
+import { isUsable, type ServiceAccount } from '../service-accounts/service-account.schema.ts';
+import type { AccessTokenClaims } from '../tokens/access-token.schema.ts';
+import type { VerifyToken } from '../tokens/access-tokens.ts';
+import { isLive } from './session.rules.ts';
+import type { Session } from './session.schema.ts';
+
+/** Who an access token stands for; undefined for a bad one, and where its session or account is over. */
+export type AuthenticateToken = (token: string) => Promise<Principal | undefined>;
+
+export interface TokenAuthenticationOptions {
+  readonly verify: VerifyToken;
+  readonly sessions: TenantStore<Session>;
+  readonly users: TenantStore<User>;
+  readonly serviceAccounts: TenantStore<ServiceAccount>;
+  readonly roles: Pick<RoleService, 'scopesOf'>;
+  readonly tenants: Pick<TenantService, 'get'>;
+  readonly clock: Clock;
+  /** Milliseconds for which an instance trusts what it read: how late it learns of a revocation. 30 s where absent. */
+  readonly cacheFor?: number;
+}
+
+/** What a session or service account may do now, and under which epoch. */
+interface Standing {
+  readonly epoch: number;
+  readonly principal: Principal;
+}
+
+interface Cached {
+  readonly until: number;
+  readonly standing: Promise<Standing | undefined>;
+}
+
+const maxCached = 5_000;
+/** Requests a minute of one person. */
+const requestsPerMinute = 3_000;
+
+/**
+ * The token is verified without a read; whether its session still lives, and what its user's roles allow, is read once
+ * in `cacheFor` milliseconds. What was found to be over is remembered as well.
+ */
+export const tokenAuthentication = (options: TokenAuthenticationOptions): AuthenticateToken => {
+  const { verify, sessions, users, serviceAccounts, roles, tenants, clock, cacheFor = 30_000 } = options;
+  const cache = new Map<string, Cached>();
+
+  const tenantOf = (id: string) =>
+    tenants.get(id).catch((error: unknown) => {
+      if (isOmniError(error, 'not-found')) return undefined;
+      throw error;
+    });
+
+  const ofSession = async (tenant: string, sub: string, sid: string) => {
+    const [session, user] = await Promise.all([sessions.of(tenant).get(sid), users.of(tenant).get(sub)]);
+    if (!session || !user || session.value.user !== sub || !isLive(session.value, user.value, clock.now())) {
+      return undefined;
+    }
+    const scopes = await roles.scopesOf(tenant, user.value.roles);
+    return {
+      epoch: session.value.epoch,
+      actor: { tenant, kind: 'user', id: sub, scopes, session: sid },
+    } as const;
+  };
+
+  const ofServiceAccount = async (tenant: string, sub: string) => {
+    const account = (await serviceAccounts.of(tenant).get(sub))?.value;
+    if (account === undefined || !isUsable(account, clock.now())) return undefined;
+    return {
+      epoch: account.epoch,
+      actor: { tenant, kind: 'key', id: sub, scopes: new Set(account.scopes) },
+    } as const;
+  };
+
+  const look = async ({ tenant: id, sub, sid }: AccessTokenClaims): Promise<Standing | undefined> => {
+    const [found, tenant] = await Promise.all([
+      sid === undefined ? ofServiceAccount(id, sub) : ofSession(id, sub, sid),
+      tenantOf(id),
+    ]);
+    if (found === undefined || tenant?.status !== 'active') return undefined;
+    const { requestsPerMinute: ofTenant, corsOrigins } = tenant.settings;
+    const limits = { tenant: ofTenant, key: requestsPerMinute };
+    return { epoch: found.epoch, principal: { actor: found.actor, limits, corsOrigins } };
+  };
+
+  const read = (key: string, claims: AccessTokenClaims): Promise<Standing | undefined> => {
+    const oldest = cache.size >= maxCached ? cache.keys().next().value : undefined;
+    if (oldest !== undefined) cache.delete(oldest);
+    const standing = look(claims);
+    cache.set(key, { until: clock.now() + cacheFor, standing });
+    // What could not be read is no answer.
+    standing.catch(() => cache.delete(key));
+    return standing;
+  };
+
+  return async (token) => {
+    const claims = await verify(token);
+    if (claims === undefined) return undefined;
+    const key = `${claims.tenant} ${claims.sid ?? claims.sub}`;
+    const cached = cache.get(key);
+    let standing = await (cached !== undefined && cached.until > clock.now() ? cached.standing : read(key, claims));
+    // Signed after what is cached was read: the session has gone over into a new epoch.
+    if (standing !== undefined && claims.epoch > standing.epoch) standing = await read(key, claims);
+    return standing?.epoch === claims.epoch ? standing.principal : undefined;
+  };
+};

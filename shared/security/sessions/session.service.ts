@@ -1,0 +1,176 @@
+import type { MakeEvent } from '../../events/define-event.ts';
+import type { Actor } from '../../kernel/actor.ts';
+import { type Clock, isoTime } from '../../kernel/clock.ts';
+import { isOmniError, OmniError } from '../../kernel/errors.ts';
+import type { NewId } from '../../kernel/ids.ts';
+import type { Page, PageRequest } from '../../kernel/page.ts';
+import type { Database, Stored, TenantStore } from '../../store/store.ts';
+import type { Device } from '../identity/identity.events.ts';
+import type { Writes } from '../identity/links.ts';
+import type { User } from '../identity/user.schema.ts';
+import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
+import type { IssueToken } from '../tokens/access-tokens.ts';
+import { hashOf, newSecret } from '../tokens/opaque-token.ts';
+import { createRefresh } from './refresh.ts';
+import { sessionRevoked, signInSucceeded } from './session.events.ts';
+import { isLive, type Reason, sessionOver, sessionTokens } from './session.rules.ts';
+import type { Method, Session, SessionView, Tokens } from './session.schema.ts';
+
+/** A session and its user as they are in the store at this moment. */
+export interface CurrentSession {
+  readonly session: Stored<Session>;
+  readonly user: Stored<User>;
+}
+
+export interface Sessions {
+  /** A new session of somebody who has proved who they are, by every factor that is asked of them. */
+  open(
+    tenant: string,
+    user: Pick<Stored<User>, 'id' | 'value'>,
+    proof: { readonly methods: readonly Method[]; readonly device: Device },
+  ): Promise<Tokens>;
+  /**
+   * The next pair of tokens. A token that was used before ends the session; only the same request (`requestKey`, the
+   * client's own) gets the same answer again, for ten seconds. Fails with `unauthenticated`.
+   */
+  refresh(token: string, requestKey: string | undefined): Promise<Tokens>;
+  /** For sensitive calls: reads session and user. Fails with `forbidden` for a key, `unauthenticated` when it is over. */
+  current(actor: Actor): Promise<CurrentSession>;
+  /** For sensitive calls that keys may make as well: a person's session is read again. Fails with `unauthenticated`. */
+  requireLive(actor: Actor): Promise<void>;
+  /** Takes the current session over into the user's next epoch, which ends all others. */
+  keep(actor: Actor, current: CurrentSession, epoch: number): Writes;
+  /** Live ones, the newest first. */
+  list(actor: Actor, request: PageRequest): Promise<Page<SessionView>>;
+  signOut(actor: Actor): Promise<void>;
+  /** One of the actor's own. Fails with `not-found`. */
+  revoke(actor: Actor, id: string): Promise<void>;
+  /** All of the actor's own but the current one, with every link that is under way. */
+  revokeOthers(actor: Actor): Promise<void>;
+}
+
+export interface SessionsOptions {
+  readonly database: Pick<Database, 'transaction'>;
+  readonly sessions: TenantStore<Session>;
+  readonly users: TenantStore<User>;
+  readonly policy: Pick<SecurityPolicyService, 'of'>;
+  readonly issue: IssueToken;
+  readonly makeEvent: MakeEvent;
+  readonly newId: NewId;
+  readonly clock: Clock;
+}
+
+const maxAttempts = 5;
+
+export const createSessions = (options: SessionsOptions): Sessions => {
+  const { database, sessions, users, policy, issue, makeEvent, newId, clock } = options;
+
+  const tokensFor = sessionTokens(issue);
+
+  const end = async (tenant: string, { id, value, revision }: Stored<Session>, reason: Reason): Promise<void> => {
+    const ended: Session = { ...value, revokedAt: isoTime(clock.now()), revokedFor: reason };
+    const event = makeEvent(sessionRevoked, { tenant, subject: id, data: { user: value.user, session: id, reason } });
+    await database.transaction((transaction) => {
+      transaction.update(sessions.of(tenant), id, ended, { revision });
+      transaction.emit(event);
+    });
+  };
+
+  /** Ends it whatever else happens to it meanwhile. */
+  const endSurely = async (tenant: string, id: string, reason: Reason, isTheirs = (_: Session) => true) => {
+    for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+      const found = await sessions.of(tenant).get(id);
+      if (found === undefined || !isTheirs(found.value)) throw new OmniError('not-found', 'There is no such session.');
+      if (found.value.revokedAt !== undefined) return;
+      try {
+        return await end(tenant, found, reason);
+      } catch (error) {
+        if (!isOmniError(error, 'revision-conflict')) throw error;
+      }
+    }
+    throw new OmniError('revision-conflict', 'The session was changed meanwhile. Try again.');
+  };
+
+  const current: Sessions['current'] = async ({ tenant, kind, id, session: sid }) => {
+    if (kind !== 'user' || sid === undefined) {
+      throw new OmniError('forbidden', 'This is for people who are signed in, not for keys.');
+    }
+    const [session, user] = await Promise.all([sessions.of(tenant).get(sid), users.of(tenant).get(id)]);
+    if (!session || !user || session.value.user !== id || !isLive(session.value, user.value, clock.now())) {
+      throw sessionOver();
+    }
+    return { session, user };
+  };
+
+  const keep: Sessions['keep'] =
+    ({ tenant }, { session: { id, value, revision } }, epoch) =>
+    (transaction) =>
+      transaction.update(sessions.of(tenant), id, { ...value, epoch }, { revision });
+
+  return {
+    open: async (tenant, user, { methods, device }) => {
+      const { idleMinutes, absoluteHours } = (await policy.of(tenant)).sessions;
+      const id = newId('ses');
+      const secret = newSecret();
+      const now = clock.now();
+      const session: Session = {
+        user: user.id,
+        epoch: user.value.epoch,
+        methods: [...methods],
+        device,
+        createdAt: isoTime(now),
+        authenticatedAt: isoTime(now),
+        refreshedAt: isoTime(now),
+        idleUntil: isoTime(now + idleMinutes * 60_000),
+        expiresAt: isoTime(now + absoluteHours * 3_600_000),
+        tokenHash: hashOf(secret),
+        familyKey: newSecret(),
+      };
+      const data = { user: user.id, session: id, methods: session.methods, device };
+      const event = makeEvent(signInSucceeded, { tenant, subject: user.id, data });
+      await database.transaction((transaction) => {
+        transaction.create(sessions.of(tenant), id, session);
+        transaction.emit(event);
+      });
+      return tokensFor(tenant, id, session, user.value, secret);
+    },
+    refresh: createRefresh({ sessions, users, policy, tokensFor, end: endSurely, clock }),
+    current,
+    requireLive: async (actor) => {
+      if (actor.kind === 'user') await current(actor);
+    },
+    keep,
+    list: async (actor, request) => {
+      const { user } = await current(actor);
+      const now = clock.now();
+      const page = await sessions.of(actor.tenant).query({
+        where: [{ field: 'user', op: '==', value: actor.id }],
+        orderBy: { field: 'createdAt', order: 'desc' },
+        ...request,
+      });
+      const live = page.items.filter(({ value }) => isLive(value, user.value, now));
+      return { ...page, items: live.map(({ id, value }) => ({ id, ...value, current: id === actor.session })) };
+    },
+    signOut: async (actor) => {
+      await current(actor);
+      await endSurely(actor.tenant, actor.session ?? '', 'signed-out');
+    },
+    revoke: async (actor, id) => {
+      await current(actor);
+      await endSurely(actor.tenant, id, 'revoked', ({ user }) => user === actor.id);
+    },
+    revokeOthers: async (actor) => {
+      const there = await current(actor);
+      const { tenant } = actor;
+      const { user } = there;
+      const epoch = user.value.epoch + 1;
+      const kept = keep(actor, there, epoch);
+      const event = makeEvent(sessionRevoked, { tenant, subject: user.id, data: { user: user.id, reason: 'revoked' } });
+      await database.transaction((transaction) => {
+        transaction.update(users.of(tenant), user.id, { ...user.value, epoch }, { revision: user.revision });
+        kept(transaction);
+        transaction.emit(event);
+      });
+    },
+  };
+};

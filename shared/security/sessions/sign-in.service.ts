@@ -1,0 +1,177 @@
+import * as z from 'zod';
+import type { MakeEvent } from '../../events/define-event.ts';
+import { type Clock, isoTime } from '../../kernel/clock.ts';
+import { isOmniError, OmniError } from '../../kernel/errors.ts';
+import { sha256 } from '../../kernel/json.ts';
+import type { TenantService } from '../../platform/index.ts';
+import type { Database, Stored, TenantStore } from '../../store/store.ts';
+import { isActiveTenant } from '../identity/active-tenant.ts';
+import type { Device } from '../identity/identity.events.ts';
+import type { FoundLink, Links } from '../identity/links.ts';
+import type { PasswordHasher } from '../identity/password.ts';
+import type { User } from '../identity/user.schema.ts';
+import type { UserService } from '../identity/user.service.ts';
+import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
+import { signInFailed } from './session.events.ts';
+import { type Method, tokensSchema } from './session.schema.ts';
+import type { Sessions } from './session.service.ts';
+
+/** What is asked for after the first factor. */
+export const challengeSchema = z
+  .object({
+    challenge: z.string().meta({ description: 'To be sent with the second factor.' }),
+    methods: z.array(z.string()).meta({ description: 'Any of them will do.' }),
+    expiresAt: z.iso.datetime(),
+  })
+  .meta({ id: 'SecondFactorChallenge' });
+export type SecondFactorChallenge = z.infer<typeof challengeSchema>;
+
+export const signInResultSchema = z
+  .discriminatedUnion('status', [
+    tokensSchema.extend({ status: z.literal('complete') }).meta({ id: 'SignedIn' }),
+    challengeSchema.extend({ status: z.literal('second-factor') }).meta({ id: 'SecondFactorNeeded' }),
+  ])
+  .meta({ id: 'SignInResult' });
+export type SignInResult = z.infer<typeof signInResultSchema>;
+
+/** Somebody who has shown one factor. */
+export interface FirstFactor {
+  readonly tenant: string;
+  readonly user: Pick<Stored<User>, 'id' | 'value'>;
+  readonly method: Method;
+  readonly device: Device;
+}
+
+/** Decides, for every way to sign in, whether one factor is enough. */
+export interface SecondFactor {
+  /** What is asked for now; undefined where nothing is. Whoever answers it opens the session (`Sessions.open`). */
+  begin(first: FirstFactor): Promise<SecondFactorChallenge | undefined>;
+}
+
+/** An attempt before it is looked at. */
+export interface SignInAttempt {
+  readonly tenant: string;
+  /** SHA-256 of the address; absent where none is given. */
+  readonly account?: string | undefined;
+  readonly method: Method;
+  readonly device: Device;
+}
+
+/** Keeps attempts away that are too many. */
+export interface SignInGuard {
+  /** Throws `rate-limited`, in the same way whether or not there is such an account. */
+  admit(attempt: SignInAttempt): Promise<void>;
+}
+
+export interface PasswordSignIn {
+  readonly tenant: string;
+  readonly email: string;
+  readonly password: string;
+}
+
+export interface SignInService {
+  /** Fails with `unauthenticated`, in the same words and time whatever was wrong. */
+  withPassword(request: PasswordSignIn, device: Device): Promise<SignInResult>;
+  withLink(token: string, device: Device): Promise<SignInResult>;
+  /** Throws `rate-limited` for an attempt that is one too many. */
+  admit(attempt: SignInAttempt): Promise<void>;
+  /** After the first factor, whichever it was: asks for the second one, or opens the session. */
+  finish(first: FirstFactor): Promise<SignInResult>;
+  /** Stores that an attempt failed, then refuses it. */
+  refuse(attempt: SignInAttempt, reason: FailureReason, user?: string): Promise<never>;
+}
+
+export type FailureReason = z.infer<typeof signInFailed.schema>['reason'];
+
+export interface SignInOptions {
+  readonly database: Pick<Database, 'transaction'>;
+  readonly userStore: TenantStore<User>;
+  readonly users: Pick<UserService, 'findByEmail'>;
+  readonly sessions: Pick<Sessions, 'open'>;
+  readonly links: Pick<Links, 'spend'>;
+  readonly policy: Pick<SecurityPolicyService, 'of'>;
+  readonly tenants: Pick<TenantService, 'get'>;
+  readonly passwords: PasswordHasher;
+  readonly secondFactor?: SecondFactor;
+  readonly guard?: SignInGuard;
+  readonly makeEvent: MakeEvent;
+  readonly clock: Clock;
+}
+
+/** In the same words whatever was wrong. */
+export const notSignedIn = () => new OmniError('unauthenticated', 'This did not sign you in. Check what you entered.');
+
+export const createSignInService = (options: SignInOptions): SignInService => {
+  const { database, userStore, users, sessions, links, policy, tenants, passwords, makeEvent, clock } = options;
+  const { secondFactor, guard } = options;
+
+  const refuse: SignInService['refuse'] = async ({ tenant, account, method, device }, reason, user) => {
+    const event = makeEvent(signInFailed, {
+      tenant,
+      subject: user ?? account ?? 'unknown',
+      data: {
+        method,
+        reason,
+        device,
+        ...(account === undefined ? {} : { account }),
+        ...(user === undefined ? {} : { user }),
+      },
+    });
+    await database.transaction((transaction) => transaction.emit(event));
+    throw notSignedIn();
+  };
+
+  const finish: SignInService['finish'] = async (first) => {
+    const { tenant, user, method, device } = first;
+    const challenge = await secondFactor?.begin(first);
+    if (challenge !== undefined) return { status: 'second-factor', ...challenge };
+    return { status: 'complete', ...(await sessions.open(tenant, user, { methods: [method], device })) };
+  };
+
+  /** What was hashed with yesterday's parameters is hashed again, now that the password is here. */
+  const rehash = async (tenant: string, user: Stored<User>, password: string): Promise<void> => {
+    const passwordHash = await passwords.hash(password);
+    const value = { ...user.value, passwordHash, updatedAt: isoTime(clock.now()) };
+    await userStore
+      .of(tenant)
+      .update(user.id, value, { revision: user.revision })
+      .catch((error: unknown) => {
+        if (!isOmniError(error, 'revision-conflict')) throw error;
+      });
+  };
+
+  const reasonAgainst = (user: Stored<User> | undefined, matches: boolean): FailureReason | undefined => {
+    if (user === undefined) return 'unknown-account';
+    if (!matches) return 'wrong-credential';
+    if (user.value.status !== 'active') return 'disabled';
+    return user.value.emailVerified ? undefined : 'not-verified';
+  };
+
+  return {
+    admit: async (attempt) => guard?.admit(attempt),
+    refuse,
+    finish,
+    withPassword: async ({ tenant, email, password }, device) => {
+      const attempt: SignInAttempt = { tenant, account: sha256(email), method: 'pwd', device };
+      await guard?.admit(attempt);
+      if (!(await isActiveTenant(tenants, tenant))) throw notSignedIn();
+      const [user, { signInMethods }] = await Promise.all([users.findByEmail(tenant, email), policy.of(tenant)]);
+      const matches = await passwords.verify(user?.value.passwordHash, password);
+      const reason = signInMethods.includes('password') ? reasonAgainst(user, matches) : 'not-allowed';
+      if (user === undefined || reason !== undefined) {
+        return refuse(attempt, reason ?? 'unknown-account', user?.id);
+      }
+      if (passwords.isOutdated(user.value.passwordHash ?? '')) await rehash(tenant, user, password);
+      return finish({ tenant, user, method: 'pwd', device });
+    },
+    withLink: async (token, device) => {
+      const { tenant, user }: FoundLink = await links.spend(token, 'sign-in', (found) => (transaction) => {
+        if (found.user.value.emailVerified) return;
+        // Who has the link has shown to read the mail.
+        const value = { ...found.user.value, emailVerified: true, updatedAt: isoTime(clock.now()) };
+        transaction.update(userStore.of(found.tenant), found.user.id, value, { revision: found.user.revision });
+      });
+      return finish({ tenant, user, method: 'link', device });
+    },
+  };
+};

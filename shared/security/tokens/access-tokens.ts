@@ -1,0 +1,130 @@
+import type { KeyObject } from 'node:crypto';
+import type { CryptoKey, JWTHeaderParameters } from 'jose';
+import type { Clock } from '../../kernel/clock.ts';
+import type { NewId } from '../../kernel/ids.ts';
+import {
+  type AccessTokenClaims,
+  accessTokenClaimsSchema,
+  clockTolerance,
+  maxTokenAge,
+  tokenLifetime,
+} from './access-token.schema.ts';
+import { type PublicKey, publishedFor } from './signing-keys.ts';
+
+/** Loaded where it is first used, and then kept by Node. */
+const loadJose = () => import('jose');
+
+export interface TokenNames {
+  /** The `iss` claim: where the tokens come from. */
+  readonly issuer: string;
+  /** The `aud` claim: whom they are for. */
+  readonly audience: string;
+}
+
+/** What a token says, without what every token says. */
+export type TokenSubject = Omit<AccessTokenClaims, 'iss' | 'aud' | 'jti' | 'iat' | 'exp'>;
+
+export interface IssuedToken {
+  readonly accessToken: string;
+  readonly tokenType: 'Bearer';
+  /** Seconds. */
+  readonly expiresIn: number;
+}
+
+export type IssueToken = (subject: TokenSubject) => Promise<IssuedToken>;
+
+export interface IssuerOptions extends TokenNames {
+  readonly current: () => Promise<{ readonly kid: string; readonly key: KeyObject }>;
+  readonly newId: NewId;
+  readonly clock: Clock;
+}
+
+export const tokenIssuer =
+  ({ issuer, audience, current, newId, clock }: IssuerOptions): IssueToken =>
+  async (subject) => {
+    const [{ SignJWT }, { kid, key }] = await Promise.all([loadJose(), current()]);
+    const iat = Math.floor(clock.now() / 1_000);
+    const exp = iat + tokenLifetime;
+    const claims: AccessTokenClaims = { ...subject, iss: issuer, aud: audience, jti: newId('tok'), iat, exp };
+    const accessToken = await new SignJWT(claims).setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid }).sign(key);
+    return { accessToken, tokenType: 'Bearer', expiresIn: tokenLifetime };
+  };
+
+/** The claims of a token that is ours, for us and valid now; undefined for every other text. */
+export type VerifyToken = (token: string) => Promise<AccessTokenClaims | undefined>;
+
+export interface VerifierOptions extends TokenNames {
+  /** Reads the published keys. */
+  readonly load: () => Promise<readonly PublicKey[]>;
+  readonly clock: Clock;
+}
+
+/** Milliseconds. However many unknown key ids come, the keys are not read again before. */
+const refetchInterval = 30_000;
+
+/** The published keys, kept in this process. */
+const keyRing = ({ load, clock }: Pick<VerifierOptions, 'load' | 'clock'>) => {
+  let keys: ReadonlyMap<string, CryptoKey> = new Map();
+  let loadedAt = Number.NEGATIVE_INFINITY;
+  let loading: Promise<void> | undefined;
+
+  const read = async (): Promise<void> => {
+    const { importJWK } = await loadJose();
+    const fresh = new Map<string, CryptoKey>();
+    for (const jwk of await load()) {
+      const key = await importJWK({ ...jwk }, 'EdDSA');
+      if (!(key instanceof Uint8Array)) fresh.set(jwk.kid, key);
+    }
+    keys = fresh;
+    loadedAt = clock.now();
+  };
+  /** One read at a time, which all who wait share. */
+  const refresh = (): Promise<void> => {
+    loading ??= read().finally(() => {
+      loading = undefined;
+    });
+    return loading;
+  };
+
+  return async (kid: string): Promise<CryptoKey | undefined> => {
+    const age = clock.now() - loadedAt;
+    // A clock that was stepped back makes the age negative: read again rather than trust it for long.
+    if (age >= publishedFor || age < 0 || (!keys.has(kid) && age >= refetchInterval)) await refresh();
+    return keys.get(kid);
+  };
+};
+
+/**
+ * Verifies without asking anybody: the signature by a published key (EdDSA, whatever the token says), `typ`, `iss`,
+ * `aud`, the times, and the claims' shape. Keys that a token brings along (`jwk`, `jku`, `x5u`) are never looked at.
+ */
+export const tokenVerifier = ({ issuer, audience, load, clock }: VerifierOptions): VerifyToken => {
+  const keyOf = keyRing({ load, clock });
+  let jose: Awaited<ReturnType<typeof loadJose>> | undefined;
+
+  const find = async ({ kid }: JWTHeaderParameters): Promise<CryptoKey> => {
+    const key = kid === undefined ? undefined : await keyOf(kid);
+    if (key === undefined) throw new (await loadJose()).errors.JWKSNoMatchingKey();
+    return key;
+  };
+
+  return async (token) => {
+    jose ??= await loadJose();
+    try {
+      const { payload } = await jose.jwtVerify(token, find, {
+        algorithms: ['EdDSA'],
+        typ: 'at+jwt',
+        issuer,
+        audience,
+        clockTolerance,
+        maxTokenAge,
+        requiredClaims: ['exp', 'sub', 'tenant', 'epoch'],
+        currentDate: new Date(clock.now()),
+      });
+      return accessTokenClaimsSchema.safeParse(payload).data;
+    } catch (error) {
+      if (error instanceof jose.errors.JOSEError) return undefined;
+      throw error;
+    }
+  };
+};

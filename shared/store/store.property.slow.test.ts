@@ -1,0 +1,10 @@
+import { it } from 'vitest';
+import { testDatabase } from '#tests/support/firestore.ts';
+import { embeddedDatabase } from './embedded.ts';
+import { compareAdapters } from './store.property.ts';
+
+const seed = Date.now() % 2 ** 31;
+
+it(`answers alike on Firestore and embedded, whatever is asked (seed ${seed})`, async () => {
+  await compareAdapters([testDatabase, embeddedDatabase], { runs: 1_000, seed, length: 40 });
+});

@@ -1,0 +1,18 @@
+export { releaseParked } from './intake.jobs.ts';
+export { type Account, accountCollection, type Intake, intakeCollection } from './intake.schema.ts';
+export { type Accepted, createIntakeService, type IntakeService } from './intake.service.ts';
+export { shopifyDelivery } from './shopify.delivery.ts';
+export { shopifyVerifier } from './shopify.signature.ts';
+export { stripeDelivery } from './stripe.delivery.ts';
+export { stripeVerifier } from './stripe.signature.ts';
+export { twilioDelivery } from './twilio.delivery.ts';
+export { twilioVerifier } from './twilio.signature.ts';
+export {
+  maxWebhook,
+  type ShopifyEventData,
+  type StripeEventData,
+  shopifyPrivacyRequested,
+  shopifyReceived,
+  stripeOtherReceived,
+  stripeSubscriptionReceived,
+} from './webhook.events.ts';

@@ -1,0 +1,45 @@
+import * as z from 'zod';
+import { defineEvent } from '../events/define-event.ts';
+
+/**
+ * Bytes. An event, and the outbox entry that holds it, must fit a Firestore document of 1 MiB. Webhooks of this size do
+ * not happen: Stripe's largest have a few hundred kilobytes.
+ */
+export const maxWebhook = 700_000;
+
+const jsonObject = z.record(z.string(), z.unknown());
+
+/** A Stripe event as Stripe sent it (https://docs.stripe.com/api/events/object), reduced to what jobs read. */
+export const stripeEventData = z.object({
+  id: z.string(),
+  type: z.string(),
+  account: z.string(),
+  /** Seconds since the Unix epoch. */
+  created: z.int(),
+  livemode: z.boolean(),
+  object: jsonObject,
+});
+export type StripeEventData = z.infer<typeof stripeEventData>;
+
+/** By the kind of object, so that a job names what it takes and gets no other: `stripe.subscription.received`. */
+export const stripeSubscriptionReceived = defineEvent('stripe.subscription.received', stripeEventData);
+export const stripeOtherReceived = defineEvent('stripe.event.received', stripeEventData);
+
+export const shopifyEventData = z.object({
+  id: z.string(),
+  topic: z.string(),
+  shop: z.string(),
+  payload: jsonObject,
+});
+export type ShopifyEventData = z.infer<typeof shopifyEventData>;
+
+export const shopifyReceived = defineEvent('shopify.event.received', shopifyEventData);
+/** `customers/data_request`, `customers/redact` and `shop/redact`, which every app must honour. */
+export const shopifyPrivacyRequested = defineEvent('shopify.privacy.requested', shopifyEventData);
+
+export const providerSchema = z.enum(['stripe', 'shopify', 'twilio']);
+
+export const accountConnected = defineEvent(
+  'webhooks.account.connected',
+  z.object({ provider: providerSchema, account: z.string() }),
+);

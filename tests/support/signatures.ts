@@ -1,0 +1,74 @@
+import { createHmac } from 'node:crypto';
+
+/** How a provider signs, for every operation whose body is raw. By path. */
+export interface Signer {
+  /** A body that is accepted when it is well signed. */
+  readonly body: (id: string) => string;
+  /** `at` in seconds since the Unix epoch. */
+  readonly headers: (body: string, at: number, secret?: string) => Readonly<Record<string, string>>;
+  /** The header that has the signature. */
+  readonly header: string;
+  /** Seconds after which a signature is too old; undefined where it never is. */
+  readonly tolerance: number | undefined;
+}
+
+const hmac = (text: string, secret: string): ReturnType<typeof createHmac> => createHmac('sha256', secret).update(text);
+
+const stripeSecret = 'whsec_of_tests';
+const shopifySecret = 'shpss_of_tests';
+
+const twilioToken = 'twilio_token_of_tests';
+const twilioUrl = 'https://api.omni.example/webhooks/twilio';
+/** Which message a status is of, Twilio is told in the address that it calls. */
+export const twilioPath = '/webhooks/twilio/{tenant}/{message}';
+export const twilioIds = { tenant: 'acme', message: 'msg_1' };
+
+export const webhookEnvironment = {
+  STRIPE_WEBHOOK_SECRETS: stripeSecret,
+  SHOPIFY_WEBHOOK_SECRETS: shopifySecret,
+  TWILIO_AUTH_TOKEN: twilioToken,
+  TWILIO_STATUS_URL: twilioUrl,
+};
+
+export const signers: Readonly<Record<string, Signer>> = {
+  '/webhooks/stripe': {
+    body: (id) =>
+      JSON.stringify({
+        id: `evt_${id}`,
+        type: 'customer.created',
+        created: 1_767_225_600,
+        livemode: false,
+        data: { object: { id: `cus_${id}` } },
+      }),
+    headers: (body, at, secret = stripeSecret) => {
+      const time = Math.floor(at);
+      return { 'stripe-signature': `t=${time},v1=${hmac(`${time}.${body}`, secret).digest('hex')}` };
+    },
+    header: 'stripe-signature',
+    tolerance: 300,
+  },
+  '/webhooks/shopify': {
+    body: (id) => JSON.stringify({ id, total_price: '10.00' }),
+    headers: (body, _at, secret = shopifySecret) => ({
+      'x-shopify-hmac-sha256': hmac(body, secret).digest('base64'),
+      'x-shopify-topic': 'orders/create',
+      'x-shopify-shop-domain': 'acme.myshopify.com',
+      'x-shopify-webhook-id': hmac(body, 'id').digest('hex'),
+    }),
+    header: 'x-shopify-hmac-sha256',
+    tolerance: undefined,
+  },
+  [twilioPath]: {
+    body: (id) => `AccountSid=AC1&MessageStatus=delivered&MessageSid=SM${hmac(id, 'id').digest('hex').slice(0, 32)}`,
+    headers: (body, _at, secret = twilioToken) => {
+      const fields = [...new URLSearchParams(body)].sort(([a], [b]) => (a < b ? -1 : 1)).flat();
+      const signed = `${twilioUrl}/${twilioIds.tenant}/${twilioIds.message}${fields.join('')}`;
+      return {
+        'content-type': 'application/x-www-form-urlencoded',
+        'x-twilio-signature': createHmac('sha1', secret).update(signed).digest('base64'),
+      };
+    },
+    header: 'x-twilio-signature',
+    tolerance: undefined,
+  },
+};
