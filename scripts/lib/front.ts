@@ -40,7 +40,11 @@ export const proxyTo =
       if (response.headersSent) response.destroy();
       else response.writeHead(502, { 'content-type': 'text/plain' }).end('The function does not answer.\n');
     });
-    response.once('close', () => outgoing.destroy());
+    response.once('close', () => {
+      outgoing.destroy();
+      // Answered before all was sent: the rest is read, so that the connection can be used again.
+      incoming.unpipe(outgoing).resume();
+    });
     incoming.pipe(outgoing);
   };
 

@@ -3,9 +3,11 @@ import { createServer, request, type Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isOmniError } from '../kernel/errors.ts';
+import { isOmniError, OmniError } from '../kernel/errors.ts';
+import { createTracing } from '../telemetry/index.ts';
 import { readBody } from './body.ts';
 import type { HttpEnv } from './context.ts';
+import { observe } from './observe.ts';
 
 /** Bytes. */
 const limit = 100_000;
@@ -14,6 +16,11 @@ let port = 0;
 
 beforeAll(async () => {
   const app = new Hono<HttpEnv>();
+  app.use(observe({ tracing: createTracing({ service: 'test', exporter: { kind: 'none' } }) }));
+  app.use((c, next) => {
+    if (c.req.header('x-refuse') === undefined) return next();
+    throw new OmniError('unauthenticated', '');
+  });
   app.post('/', async (c) => c.json({ bytes: (await readBody(c, limit)).byteLength }));
   app.onError((error, c) => c.json({ code: isOmniError(error) ? error.code : String(error) }));
   server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false })).listen(0, '127.0.0.1');
@@ -54,6 +61,11 @@ describe('the body of a request to a server', () => {
 
   it('is refused where it goes on beyond the limit, and the sender gets the answer', async () => {
     expect(await send(times(50))).toEqual({ code: 'payload-too-large' });
+  });
+
+  it('that nobody reads is let through to its end on a refusal, so that the sender gets the answer', async () => {
+    const headers = { connection: 'close', 'content-length': '10000000', 'x-refuse': 'yes' };
+    expect(await send(times(500), headers)).toEqual({ code: 'unauthenticated' });
   });
 
   it('is not taken compressed', async () => {

@@ -11,11 +11,37 @@ const tooLarge = (limit: number): OmniError =>
 /** Bytes. What a load balancer lets through at most; nobody honest sends more. */
 const maxDropped = 32 * 1_048_576;
 
+/** Milliseconds for which the rest of a refused body is waited for. */
+const dropFor = 5_000;
+
 /** Node's own stream of the request where a server got it, which costs less than the Fetch standard's. */
-const streamOf = (c: HttpContext): AsyncIterable<unknown> | null => {
+const incomingOf = (c: HttpContext): Readable | undefined => {
   const env: unknown = c.env;
   const incoming = typeof env === 'object' && env !== null && 'incoming' in env ? env.incoming : undefined;
-  return incoming instanceof Readable ? incoming : c.req.raw.body;
+  return incoming instanceof Readable ? incoming : undefined;
+};
+
+/**
+ * Reads and forgets what a refused request still sends, within limits of size and time: a connection that is closed
+ * while its sender is still sending is reset, and the answer is lost with it.
+ */
+export const dropRest = (c: HttpContext): Promise<void> | undefined => {
+  const incoming = incomingOf(c);
+  if (incoming === undefined || incoming.readableEnded || incoming.destroyed) return undefined;
+  return new Promise((resolve) => {
+    let size = 0;
+    const done = (): void => {
+      clearTimeout(timer);
+      incoming.off('data', count).off('end', done).off('close', done).off('error', done);
+      resolve();
+    };
+    const count = (chunk: Uint8Array): void => {
+      size += chunk.byteLength;
+      if (size > maxDropped) done();
+    };
+    const timer = setTimeout(done, dropFor);
+    incoming.on('data', count).once('end', done).once('close', done).once('error', done);
+  });
 };
 
 /** The body's bytes, empty where there is none. Fails with `payload-too-large` or `unsupported-media-type`. */
@@ -27,8 +53,8 @@ export const readBody = async (c: HttpContext, limit: number): Promise<Uint8Arra
   }
   const chunks: Uint8Array[] = [];
   let size = 0;
-  // What is beyond the limit is dropped, but read: a sender that is still sending would see no answer.
-  for await (const chunk of streamOf(c) ?? []) {
+  // What is beyond the limit is dropped, but read, as by `dropRest`.
+  for await (const chunk of incomingOf(c) ?? c.req.raw.body ?? []) {
     if (!(chunk instanceof Uint8Array)) continue;
     size += chunk.byteLength;
     if (size <= limit) chunks.push(chunk);

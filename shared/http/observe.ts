@@ -1,4 +1,5 @@
 import { type Logger, runWithContext, type Tracing } from '../telemetry/index.ts';
+import { dropRest } from './body.ts';
 import { endpointOf, type HttpContext, type Middleware } from './context.ts';
 import { secure } from './pipeline/security-headers.ts';
 import { asRefusal, problemResponse, problems } from './problem.ts';
@@ -37,6 +38,7 @@ export const observe =
     );
     c.res.headers.set('x-request-id', requestId);
     await tracing.flush();
+    if (c.res.status >= 400 && c.req.method !== 'GET') await dropRest(c);
   };
 
 /** The one place where an error becomes a response. A server's fault is logged with its cause. */

@@ -11,11 +11,17 @@ import { createRuntime, type Runtime } from './runtime.ts';
 /** Answers a request. */
 export type Listener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
+/**
+ * Node reads and drops what a refused request still sends, for as long as it sends. The adapter's own way of doing that
+ * breaks the connection off after half a second, and a client that is still sending never sees the answer.
+ */
+const listenerOptions = { autoCleanupIncoming: false };
+
 /** Registers a function with the framework. The app is made by `open`, once, when it is first wanted. */
 export const register = (name: string, open: () => Promise<App>): Listener => {
   let listener: Promise<ReturnType<typeof getRequestListener>> | undefined;
   const listen: Listener = async (request, response) => {
-    listener ??= open().then((app) => getRequestListener(app.fetch));
+    listener ??= open().then((app) => getRequestListener(app.fetch, listenerOptions));
     await (await listener)(request, response);
   };
   http(name, listen);
