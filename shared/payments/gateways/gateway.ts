@@ -1,0 +1,153 @@
+import type { Money } from '../../kernel/money.ts';
+
+/** Names of gateways, as they stand in payments, accounts and settings. */
+export type GatewayName = 'stripe' | 'paypal' | 'crypto' | 'acmepay';
+
+/**
+ * Where a payment stands at a gateway. `requires-action`: the payer has something to do (`nextAction`). `pending`: the
+ * gateway or the chain is at work. `authorised`: held, to be captured. The last three are final.
+ */
+export type PaymentStatus =
+  | 'requires-action'
+  | 'pending'
+  | 'authorised'
+  | 'captured'
+  | 'canceled'
+  | 'failed'
+  | 'expired';
+
+/** What a gateway can do. Routing looks here, and a call to what is not there fails with `precondition-failed`. */
+export interface GatewayCapabilities {
+  /** Upper-case ISO 4217 codes. */
+  readonly currencies: ReadonlySet<string>;
+  /** Digits of the minor unit where the gateway departs from ISO 4217 (Stripe: ISK 2; PayPal: HUF 0). */
+  readonly minorDigits: ReadonlyMap<string, number>;
+  readonly manualCapture: boolean;
+  readonly partialCapture: boolean;
+  readonly partialRefund: boolean;
+  /** The gateway makes a second call with the same key have no second effect, for so many seconds; 0 for never. */
+  readonly idempotentFor: number;
+  /** Whether a payment can be looked up by our own reference after a call whose answer was lost. */
+  readonly lookupByOwnReference: boolean;
+}
+
+export interface CreatePayment {
+  /** Our id, which the gateway keeps with the payment (`pay_…`). */
+  readonly payment: string;
+  readonly tenant: string;
+  readonly amount: Money;
+  readonly capture: 'automatic' | 'manual';
+  /** The gateway's own name of the payer, or of a means of payment that it keeps. */
+  readonly customer?: string | undefined;
+  readonly paymentMethod?: string | undefined;
+  /** Without the payer being there, as for a renewal. */
+  readonly offSession: boolean;
+  /** For the payer's statement or the gateway's dashboard; no personal data. */
+  readonly description?: string | undefined;
+  /** Where the payer's browser comes back to. */
+  readonly returnUrl?: string | undefined;
+}
+
+/** What the payer has to do next. */
+export type NextAction =
+  | { readonly kind: 'redirect'; readonly url: string }
+  /** For the gateway's own script in the payer's browser. */
+  | { readonly kind: 'client-secret'; readonly clientSecret: string }
+  | {
+      readonly kind: 'transfer';
+      readonly address: string;
+      readonly network: string;
+      readonly asset: string;
+      /** In the asset's smallest unit, as a decimal integer: it may not fit a number. */
+      readonly units: string;
+      readonly expiresAt: string;
+    };
+
+/** Why a payment failed, in terms that are the same for all gateways. */
+export type DeclineCode =
+  | 'card-declined'
+  | 'insufficient-funds'
+  | 'expired-card'
+  | 'authentication-required'
+  | 'authentication-failed'
+  | 'suspected-fraud'
+  | 'limit-exceeded'
+  | 'invalid-payment-method'
+  | 'expired'
+  | 'processing-error';
+
+export interface GatewayRefund {
+  /** The gateway's id. */
+  readonly reference: string;
+  /** Our id where the gateway kept it. */
+  readonly refund?: string | undefined;
+  readonly amount: Money;
+  readonly status: 'pending' | 'succeeded' | 'failed';
+}
+
+/** A payment as the gateway tells it now. Read anew it replaces what we had: it is state, not an event. */
+export interface GatewayPayment {
+  /** The gateway's id. */
+  readonly reference: string;
+  /** Our id, as the gateway kept it; undefined for a payment that we did not make. */
+  readonly payment?: string | undefined;
+  readonly status: PaymentStatus;
+  readonly amount: Money;
+  /** 0 until it is captured. */
+  readonly captured: Money;
+  readonly refunds: readonly GatewayRefund[];
+  /** What the gateway kept for itself, where it says so. */
+  readonly fee?: Money | undefined;
+  readonly disputed?: Money | undefined;
+  readonly nextAction?: NextAction | undefined;
+  readonly decline?: DeclineCode | undefined;
+  readonly livemode: boolean;
+}
+
+export interface RefundPayment {
+  /** Our id (`ref_…`). */
+  readonly refund: string;
+  readonly amount: Money;
+  readonly reason?: 'duplicate' | 'fraudulent' | 'requested-by-customer' | undefined;
+}
+
+/** What a webhook asks to be done: look at an object again. Its content is never taken for the truth. */
+export interface GatewayAction {
+  readonly kind:
+    | 'refresh-payment'
+    | 'refresh-dispute'
+    | 'refresh-payout'
+    | 'refresh-subscription'
+    | 'refresh-customer'
+    | 'ignore';
+  /** The gateway's id of the object; absent for `ignore`. */
+  readonly reference?: string | undefined;
+}
+
+/**
+ * A payment gateway. Every call that changes something takes an idempotency key, which is the same on every attempt.
+ * Errors: `invalid-request` (the gateway refuses the call as wrong), `not-found`, `precondition-failed` (not in this
+ * state), `rate-limited` with `retryAfter`, and `unavailable`: it gave no answer to rely on, so the call may have had its
+ * effect, and must be repeated with its key or looked up before anything else is tried. A decline is no error but a
+ * payment with status `failed`.
+ */
+export interface Gateway {
+  readonly name: GatewayName;
+  readonly livemode: boolean;
+  readonly capabilities: GatewayCapabilities;
+  create(request: CreatePayment, key: string): Promise<GatewayPayment>;
+  /** After the payer has acted, where the gateway waits to be told. */
+  confirm(reference: string, key: string): Promise<GatewayPayment>;
+  /** The whole amount where none is given. */
+  capture(reference: string, amount: Money | undefined, key: string): Promise<GatewayPayment>;
+  cancel(reference: string, key: string): Promise<GatewayPayment>;
+  refund(reference: string, request: RefundPayment, key: string): Promise<GatewayRefund>;
+  /** Undefined where there is none. */
+  retrieve(reference: string): Promise<GatewayPayment | undefined>;
+  /** By our own id; undefined where there is none (yet). */
+  find(payment: string): Promise<GatewayPayment | undefined>;
+  /** Whether it is worth calling now, and how long its last calls took. No request of its own. */
+  status(): { readonly healthy: boolean; readonly latencyMs: number };
+  /** What an accepted webhook of this gateway asks for. Pure. */
+  actionOf(type: string, object: Readonly<Record<string, unknown>>): GatewayAction;
+}
