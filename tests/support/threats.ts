@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServices } from '#functions/security/services.ts';
 import { systemActor } from '#shared/kernel/actor.ts';
+import { threatRulesSchema } from '#shared/security/index.ts';
 import type { TestRuntime } from './runtime.ts';
 
 const path = '/api/v1/threat-detection';
@@ -12,7 +13,7 @@ export const makeThreats = async (
   runtime: TestRuntime,
   tenant: string,
 ): Promise<Readonly<Record<string, Readonly<Record<string, string>>>>> => {
-  const { blockService, incidentService, threatFindings, users } = createServices(runtime);
+  const { blockService, incidentService, threatFindings, threatRules, users } = createServices(runtime);
   const actor = systemActor(tenant, 'test');
   const at = runtime.clock.now();
   const open = (network: string) =>
@@ -29,8 +30,10 @@ export const makeThreats = async (
       write(transaction);
     });
   const networks = ['192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24'];
+  for (const network of networks) await open(network);
+  // Rules block them, and what follows is to find that done.
+  await runtime.bus.idle();
   for (const network of networks) {
-    await open(network);
     await blockService.set(actor, {
       target: 'network',
       network,
@@ -44,6 +47,10 @@ export const makeThreats = async (
   for (const id of others) await incidentService.update(actor, id, { status: 'false-positive' });
   const [block] = (await blockService.list(actor, { limit: 1 })).items;
   const [allowance] = (await blockService.listAllowances(actor, { limit: 1 })).items;
+  const rules = [
+    { on: 'incident', name: `rule-of-${tenant}`, when: { minSeverity: 'critical' }, respond: ['notify-admins'] },
+  ];
+  await threatRules.put(actor, threatRulesSchema.parse({ rules }), 0);
   const email = `risk@${tenant}.example`;
   const user = await users.create(tenant, { email, emailVerified: true, roles: ['member'] });
   return {

@@ -106,12 +106,11 @@ const tryRules = endpoint({
   summary: 'Ask what the rules would do about a sign-in',
   description: 'Changes nothing.',
   access: read,
-  body: z.strictObject({
-    signals: z
-      .array(z.strictObject({ kind: signalKindSchema, weight: z.int().min(1).max(100) }))
-      .max(6)
-      .meta({ examples: [[{ kind: 'new-device', weight: 20 }]] }),
-  }),
+  body: z
+    .strictObject({
+      signals: z.array(z.strictObject({ kind: signalKindSchema, weight: z.int().min(1).max(100) })).max(6),
+    })
+    .meta({ examples: [{ signals: [{ kind: 'new-device', weight: 20 }] }] }),
   status: 200,
   response: z.object({
     score: z.int(),

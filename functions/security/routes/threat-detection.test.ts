@@ -90,7 +90,8 @@ const habit = async (id: string, email: string, days: number): Promise<string> =
   let deviceToken: string | undefined;
   for (let day = 0; day < days; day += 1) {
     const from = deviceToken === undefined ? {} : { deviceToken };
-    deviceToken ??= (await completed(await signIn(id, email, goodPassword, from))).deviceToken;
+    const given = (await completed(await signIn(id, email, goodPassword, from))).deviceToken;
+    deviceToken ??= given;
     if (day < days - 1) clock.advance(24 * hour);
   }
   await runtime.bus.idle();
@@ -255,11 +256,11 @@ describe('password spraying', () => {
 describe('an unusual sign-in', () => {
   it('from Sydney an hour after Berlin is challenged, explained and told to the owner', async () => {
     const { id, key } = await newTenant();
-    const user = await member(id, 'ada@example.com');
-    const deviceToken = await habit(id, 'ada@example.com', 4);
+    const user = await member(id, 'traveller@example.com');
+    const deviceToken = await habit(id, 'traveller@example.com', 4);
     clock.advance(hour);
     const result = await completed(
-      await signIn(id, 'ada@example.com', goodPassword, { ip: sydney, userAgent: 'curl/8.5' }),
+      await signIn(id, 'traveller@example.com', goodPassword, { ip: sydney, userAgent: 'curl/8.5' }),
     );
     // Without a second factor to ask for, the session does not count as fresh.
     const session = await runtime.database.tenants(sessionCollection).of(id).get(result.session);
@@ -273,13 +274,13 @@ describe('an unusual sign-in', () => {
     expect(risk.usual?.places.map(({ city }) => city)).toEqual(['Sydney', 'Berlin']);
     const [incident] = await incidentsOf(key, `&user=${user}`);
     expect(incident).toMatchObject({ kind: 'anomalous-sign-in', severity: 'medium', evidence: { score: 76 } });
-    const [mail] = mails.filter(({ template, to }) => template === 'new-sign-in' && to === 'ada@example.com');
+    const [mail] = mails.filter(({ template, to }) => template === 'new-sign-in' && to === 'traveller@example.com');
     expect(mail?.data).toMatchObject({ device: 'curl/8.5', place: 'Sydney, AU' });
 
     // A week on it weighs half, and the owner at home was never bothered.
     clock.advance(7 * 24 * hour);
     expect(userRiskSchema.parse(await (await send(`/users/${user}/risk`, { key })).json()).score).toBe(38);
-    const home = await completed(await signIn(id, 'ada@example.com', goodPassword, { deviceToken }));
+    const home = await completed(await signIn(id, 'traveller@example.com', goodPassword, { deviceToken }));
     expect(home.deviceToken).toBeUndefined();
   });
 

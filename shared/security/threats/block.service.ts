@@ -1,7 +1,7 @@
 import type { MakeEvent } from '../../events/define-event.ts';
 import type { Actor } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
-import { OmniError } from '../../kernel/errors.ts';
+import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import { sha256 } from '../../kernel/json.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { Database, Stored, TenantStore, Transaction } from '../../store/store.ts';
@@ -85,6 +85,12 @@ export const putBlock = (
   return id;
 };
 
+/** Of two who set the first one at once. */
+const whenSetMeanwhile = (error: unknown): never => {
+  if (!isOmniError(error, 'already-exists')) throw error;
+  throw new OmniError('revision-conflict', 'It was set meanwhile. Try again.');
+};
+
 export const createBlockService = (options: BlockServiceOptions): BlockService => {
   const { database, guards, users, makeEvent, clock } = options;
 
@@ -138,10 +144,12 @@ export const createBlockService = (options: BlockServiceOptions): BlockService =
         createdAt: isoTime(now),
         expiresAt: isoTime(now + input.minutes * 60_000),
       };
-      const id = await database.transaction(async (transaction) => {
-        const there = await transaction.get(guards.of(tenant), guardId.block(block.target, block.value));
-        return putBlock(transaction, { guards, makeEvent, tenant, there }, block);
-      });
+      const id = await database
+        .transaction(async (transaction) => {
+          const there = await transaction.get(guards.of(tenant), guardId.block(block.target, block.value));
+          return putBlock(transaction, { guards, makeEvent, tenant, there }, block);
+        })
+        .catch(whenSetMeanwhile);
       return viewOf(id, block);
     },
     lift: async (actor, id) => {

@@ -98,5 +98,6 @@ export const incidentChangeSchema = z
       .regex(/^[^\p{Cs}\0]*$/u)
       .optional(),
   })
-  .refine((change) => Object.keys(change).length > 0, 'Must change something');
+  .refine((change) => Object.keys(change).length > 0, 'Must change something')
+  .meta({ examples: [{ status: 'acknowledged', assignee: 'usr_1', note: 'Looking into it.' }] });
 export type IncidentChange = z.infer<typeof incidentChangeSchema>;

@@ -1,7 +1,7 @@
 import type { MakeEvent } from '../../events/define-event.ts';
 import type { Actor } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
-import { OmniError } from '../../kernel/errors.ts';
+import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { Database, Filter, Stored, TenantStore } from '../../store/store.ts';
 import { type GuardRecord, guardId } from './guard.schema.ts';
@@ -85,7 +85,7 @@ export const createIncidentService = (options: IncidentServiceOptions): Incident
     },
     update: async (actor, id, change) => {
       const { tenant, id: by } = actor;
-      return database.transaction(async (transaction) => {
+      const update = database.transaction(async (transaction) => {
         const stored = await transaction.get(incidents.of(tenant), id);
         if (stored === undefined) throw unknown();
         const { kind, subject } = stored.value;
@@ -109,6 +109,10 @@ export const createIncidentService = (options: IncidentServiceOptions): Incident
         const data = { incident: id, kind, severity, status, by, ...(assignee === undefined ? {} : { assignee }) };
         transaction.emit(makeEvent(threatUpdated, { tenant, subject: id, data }));
         return viewOf({ id, value });
+      });
+      return update.catch((error: unknown) => {
+        if (!isOmniError(error, 'already-exists')) throw error;
+        throw new OmniError('revision-conflict', 'The incident was changed meanwhile. Try again.');
       });
     },
   };

@@ -33,20 +33,24 @@ export const createRiskAssessor = (options: RiskAssessorOptions): RiskAssessor =
 
   const readGuards = async ({ tenant, user, device, method }: FirstFactor) => {
     const account = sha256(user.value.email);
-    const [attempts, block, known] = await guards
+    const id = deviceIdOf(device) ?? guardId.device('');
+    const [attempts, block, known, ownAttempts] = await guards
       .of(tenant)
       .getMany([
         guardId.attempts(account, networkOf(device.ip)),
         guardId.block('account', account),
-        deviceIdOf(device) ?? guardId.device(''),
+        id,
+        guardId.deviceAttempts(id),
       ]);
     const isKnownDevice = known?.value.kind === 'device' && known.value.user === user.id;
     const { windowMinutes } = (await policy.of(tenant)).lockout;
     const since = clock.now() - windowMinutes * 60_000;
-    const tried = attempts?.value.kind === 'attempts' ? attempts.value.at.filter((at) => at > since).length : 0;
+    // What others fail at says nothing of who shows to be somebody else.
+    const found = (isKnownDevice ? ownAttempts : attempts)?.value;
+    const tried = found?.kind === 'attempts' ? found.at.filter((at) => at > since).length : 0;
     const isBlocked = block?.value.kind === 'block' && !(isKnownDevice && block.value.sparesKnownDevices);
     // A password's own attempt was taken before it was looked at.
-    const failures = Math.max(0, tried - (method === 'pwd' && !isKnownDevice ? 1 : 0));
+    const failures = Math.max(0, tried - (method === 'pwd' ? 1 : 0));
     return { failures, isKnownDevice, isBlocked };
   };
 

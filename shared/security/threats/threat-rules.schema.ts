@@ -106,7 +106,15 @@ export const threatRulesSchema = z
       .refine((rules) => new Set(rules.map(({ name }) => name)).size === rules.length, 'Names must differ')
       .default([...defaultRules]),
   })
-  .meta({ id: 'ThreatRules' });
+  .meta({
+    id: 'ThreatRules',
+    examples: [
+      {
+        thresholds: { stuffingAccounts: 50 },
+        rules: [{ on: 'sign-in', name: 'challenge-when-risky', when: { minScore: 50 }, respond: ['challenge'] }],
+      },
+    ],
+  });
 export type ThreatRules = z.infer<typeof threatRulesSchema>;
 
 const storedSchema = z.object({
