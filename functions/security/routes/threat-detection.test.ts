@@ -122,6 +122,8 @@ describe('brute force', () => {
     expect(stranger.status).toBe(429);
     expect(Number(stranger.headers.get('retry-after'))).toBe(900);
     expect((await signIn(id, 'ada@example.com', goodPassword, { ip: '198.51.100.9', deviceToken })).status).toBe(200);
+    // That the owner is in gives the strangers beside them no new attempts.
+    expect((await guess('ada@example.com')).status).toBe(429);
 
     const incidents = await incidentsOf(key, '&kind=brute-force');
     expect(incidents.map(({ user: whose, severity }) => [whose, severity])).toEqual(

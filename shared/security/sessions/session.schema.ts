@@ -14,7 +14,7 @@ export const sessionSchema = z.object({
   methods: z.array(methodSchema),
   device: deviceSchema,
   createdAt: z.iso.datetime(),
-  /** When they last proved who they are. */
+  /** When they last proved who they are; 1970 where rules say that this proof is not to count for sensitive calls. */
   authenticatedAt: z.iso.datetime(),
   refreshedAt: z.iso.datetime(),
   /** Without a refresh it is over then. */

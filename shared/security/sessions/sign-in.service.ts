@@ -52,6 +52,8 @@ export interface RiskAssessment {
   readonly score: number;
   readonly signals: readonly { readonly kind: string; readonly weight: number; readonly reason: string }[];
   readonly decision: 'allow' | 'step-up' | 'challenge' | 'block';
+  /** The device has shown a token that was given to this user. */
+  readonly isKnownDevice: boolean;
 }
 
 /** Judges a sign-in before its session opens. */
@@ -83,8 +85,8 @@ export interface SignInGuard {
     attempt: SignInAttempt,
     facts: { readonly user?: string | undefined; readonly password?: string | undefined },
   ): Promise<Writes>;
-  /** Somebody has shown to be the owner: what failed here before was theirs. */
-  passed(first: FirstFactor): Promise<void>;
+  /** Somebody has shown to be the owner: what failed before, on their device or in their network, was theirs. */
+  passed(first: FirstFactor, isKnownDevice: boolean): Promise<void>;
 }
 
 export interface PasswordSignIn {
@@ -155,12 +157,12 @@ export const createSignInService = (options: SignInOptions): SignInService => {
 
   const finish: SignInService['finish'] = async (first) => {
     const { tenant, user, method, device } = first;
-    const decision = (await risk?.assess(first))?.decision;
+    const { decision, isKnownDevice = false } = (await risk?.assess(first)) ?? {};
     // In the same words as a wrong password, so that it does not tell that this one is right.
     if (decision === 'block')
       return refuse({ tenant, account: sha256(user.value.email), method, device }, 'blocked', user.id);
     const judged: FirstFactor = decision === 'challenge' ? { ...first, risk: 'elevated' } : first;
-    const [challenge] = await Promise.all([secondFactor?.begin(judged), guard?.passed(first)]);
+    const [challenge] = await Promise.all([secondFactor?.begin(judged), guard?.passed(first, isKnownDevice)]);
     if (challenge !== undefined) return { status: 'second-factor', ...challenge };
     const stepUp = decision === 'step-up' || decision === 'challenge';
     return { status: 'complete', ...(await sessions.open(tenant, user, { methods: [method], device, stepUp })) };

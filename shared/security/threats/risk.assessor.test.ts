@@ -68,7 +68,12 @@ describe('a sign-in', () => {
     const first: FirstFactor = { tenant: 'acme', user, method: 'pwd', device: berlin };
     await services.risk.assess(first);
     calls.length = 0;
-    expect(await services.risk.assess(first)).toEqual({ score: 0, signals: [], decision: 'allow' });
+    expect(await services.risk.assess(first)).toEqual({
+      score: 0,
+      signals: [],
+      decision: 'allow',
+      isKnownDevice: false,
+    });
     expect(calls).toEqual(['get', 'get']);
   });
 

@@ -42,7 +42,8 @@ export const createRiskAssessor = (options: RiskAssessorOptions): RiskAssessor =
         id,
         guardId.deviceAttempts(id),
       ]);
-    const isKnownDevice = known?.value.kind === 'device' && known.value.user === user.id;
+    const isKnownDevice =
+      known?.value.kind === 'device' && known.value.user === user.id && known.value.account === account;
     const { windowMinutes } = (await policy.of(tenant)).lockout;
     const since = clock.now() - windowMinutes * 60_000;
     // What others fail at says nothing of who shows to be somebody else.
@@ -85,7 +86,7 @@ export const createRiskAssessor = (options: RiskAssessorOptions): RiskAssessor =
         });
         await database.transaction((transaction) => transaction.emit(event));
       }
-      return { score, signals, decision };
+      return { score, signals, decision, isKnownDevice: found.isKnownDevice };
     },
   };
 };

@@ -1,7 +1,7 @@
 import { type Clock, isoDay, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import { sha256 } from '../../kernel/json.ts';
-import type { Database, Store, Stored, TenantStore } from '../../store/store.ts';
+import type { Store, Stored, TenantStore } from '../../store/store.ts';
 import type { SecurityPolicy } from '../policy/security-policy.schema.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
 import type { SignInAttempt, SignInGuard } from '../sessions/sign-in.service.ts';
@@ -11,7 +11,6 @@ import { deviceIdOf } from './known-devices.ts';
 import { callerOf, networkOf, unknownNetwork } from './networks.ts';
 
 export interface SignInGuardOptions {
-  readonly database: Pick<Database, 'transaction'>;
   readonly guards: TenantStore<GuardRecord>;
   readonly policy: Pick<SecurityPolicyService, 'of'>;
   readonly count: CountFailure;
@@ -63,7 +62,7 @@ const take = async (store: Store<GuardRecord>, id: string, first: Found, lockout
 
 /** Keeps attempts away that are too many, or come from where they are not wanted. */
 export const createSignInGuard = (options: SignInGuardOptions): SignInGuard => {
-  const { database, guards, policy, count, clock } = options;
+  const { guards, policy, count, clock } = options;
 
   const idsOf = ({ account, device }: SignInAttempt) => {
     const network = networkOf(device.ip);
@@ -127,13 +126,11 @@ export const createSignInGuard = (options: SignInGuardOptions): SignInGuard => {
         counted(transaction);
       };
     },
-    passed: async ({ tenant, user, device }) => {
+    passed: async ({ tenant, user, device }, isKnownDevice) => {
       const store = guards.of(tenant);
       const ids = idsOf({ tenant, account: sha256(user.value.email), method: 'pwd', device });
-      await database.transaction((transaction) => {
-        transaction.delete(store, ids.attempts);
-        if (deviceIdOf(device) !== undefined) transaction.delete(store, ids.deviceAttempts);
-      });
+      // Each clears what it was counted in: an owner at home gives the strangers beside them no new attempts.
+      await store.delete(isKnownDevice ? ids.deviceAttempts : ids.attempts);
     },
   };
 };

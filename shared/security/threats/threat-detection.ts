@@ -63,7 +63,7 @@ export const createThreatDetection = (options: ThreatDetectionOptions) => {
   });
   const count = createFailureCounts({ windows, keys, makeEvent, clock });
   return {
-    guard: createSignInGuard({ database, guards, policy, count, clock }),
+    guard: createSignInGuard({ guards, policy, count, clock }),
     knownDevices: createKnownDevices({ guards, clock }),
     risk: createRiskAssessor({ database, profiles, guards, policy, rules: threatRules, findPlace, makeEvent, clock }),
     riskProfiles: profiles,
