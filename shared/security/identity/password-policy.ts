@@ -42,7 +42,8 @@ const lookAlikes: Readonly<Record<string, string>> = {
 
 /** The forms in which a password may be in a list: as it is, and without what is added to get past rules. */
 const formsOf = (password: string): readonly string[] => {
-  const plain = password.normalize('NFKC').toLowerCase();
+  // What is longer is in no list, and is rated by its beginning alone.
+  const plain = password.slice(0, maxRated).normalize('NFKC').toLowerCase();
   const head = plain.replace(/[\P{L}]+$/u, '');
   const core = head.replace(/^[\P{L}]+/u, '');
   const read = (text: string) => text.replaceAll(/[013457@$!]/g, (sign) => lookAlikes[sign] ?? sign);
