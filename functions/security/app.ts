@@ -14,6 +14,8 @@ import {
   secretCollection,
   secretValueCollection,
   sendLink,
+  threatCollections,
+  threatJobs,
 } from '#shared/security/index.ts';
 import { advancedSecurity } from './routes/advanced-security.ts';
 import { advancedSecurityFiles } from './routes/advanced-security-files.ts';
@@ -25,11 +27,13 @@ import { authOidc } from './routes/auth-oidc.ts';
 import { authPasskeys } from './routes/auth-passkeys.ts';
 import { authSessions } from './routes/auth-sessions.ts';
 import { security as securityRoutes } from './routes/security.ts';
+import { threatDetection } from './routes/threat-detection.ts';
+import { threatDetectionRules } from './routes/threat-detection-rules.ts';
 import type { SecurityServices } from './services.ts';
 
 export const security = defineFunction<SecurityServices>({
   name: 'security',
-  paths: ['/api/v1/auth', '/api/v1/security', '/api/v1/advanced-security'],
+  paths: ['/api/v1/auth', '/api/v1/security', '/api/v1/advanced-security', '/api/v1/threat-detection'],
   routes: (services) => [
     ...auth(services),
     ...authSessions(services),
@@ -41,8 +45,10 @@ export const security = defineFunction<SecurityServices>({
     ...advancedSecurity(services),
     ...advancedSecuritySecrets(services),
     ...advancedSecurityFiles(services),
+    ...threatDetection(services),
+    ...threatDetectionRules(services),
   ],
-  jobs: [sendLink, rotateSigningKey, renewEncryption, ...auditJobs],
+  jobs: [sendLink, rotateSigningKey, renewEncryption, ...auditJobs, ...threatJobs],
   schedules: [rotateKeysDaily, ...auditSchedules],
   collections: [
     authSettingsCollection,
@@ -53,6 +59,7 @@ export const security = defineFunction<SecurityServices>({
     secretValueCollection,
     keyRotationCollection,
     ...auditCollections,
+    ...threatCollections,
   ],
   secrets: [],
 });

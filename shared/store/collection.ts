@@ -12,6 +12,9 @@ export interface VectorDefinition {
   readonly dimension: number;
 }
 
+/** Of a union, the fields of each of its kinds. */
+type FieldOf<T> = T extends object ? keyof T & string : never;
+
 /** What a domain says of one kind of document. Everything is declared here once; adapters and manifest read it. */
 export interface CollectionDefinition<T extends object> {
   /** The last part of the path, in camelCase: `tenants/{tenant}/{name}/{id}`. */
@@ -23,7 +26,7 @@ export interface CollectionDefinition<T extends object> {
   readonly vector?: VectorDefinition;
   readonly indexes?: readonly IndexDefinition[];
   /** Fields that no query names, such as long text: each would cost index entries with every write. */
-  readonly unindexed?: readonly (keyof T & string)[];
+  readonly unindexed?: readonly FieldOf<T>[];
 }
 
 export interface TenantCollection<T extends object> extends CollectionDefinition<T> {

@@ -62,7 +62,10 @@ const patterns: readonly (readonly [RegExp, (match: string, ...groups: string[])
   [/(:\/\/)[^\s/?#@:]*:[^\s/?#@]*@/g, (_match, slashes) => `${slashes}${redacted}@`],
   [/\b(bearer|basic)\s+[\w.~+/-]{8,}=*/gi, (_match, scheme) => `${scheme} ${redacted}`],
   [/(?<!\w)eyJ[\w-]+(?:\.[\w-]*)+/g, () => redacted],
-  [/(?<![A-Za-z0-9])(?:omk_|whsec_|(?:sk|rk|pk)_(?:live|test)_|gh[pousr]_|xox[abprs]-)[\w.+/=-]+/g, () => redacted],
+  [
+    /(?<![A-Za-z0-9])(?:om[dklr]_|whsec_|(?:sk|rk|pk)_(?:live|test)_|gh[pousr]_|xox[abprs]-)[\w.+/=-]+/g,
+    () => redacted,
+  ],
   [/(?<!\w)AIza[\w-]{30,}/g, () => redacted],
   [/(?<![^\s"'<>(),;:=[\]{}])[^\s@"'<>(),;:=[\]{}]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/gu, () => redacted],
   [

@@ -61,6 +61,8 @@ const fieldsOf = ({ properties = {}, items, anyOf = [] }: JsonSchema): [string, 
 const unguessable = new Set([
   'POST /api/v1/advanced-security/values/decrypt',
   'PUT /api/v1/security/policy',
+  'POST /api/v1/threat-detection/blocks',
+  'PUT /api/v1/threat-detection/rules',
   'DELETE /api/v1/auth/sessions/{id}',
   'DELETE /api/v1/auth/passkeys/{id}',
   ...['email/confirm', 'email/verify', 'magic-link/sign-in', 'password/reset']

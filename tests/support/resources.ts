@@ -6,6 +6,7 @@ import { makeIdentity } from './auth.ts';
 import type { Operation } from './operations.ts';
 import { request, type TestRuntime } from './runtime.ts';
 import { twilioIds, twilioPath } from './signatures.ts';
+import { makeThreats } from './threats.ts';
 
 /** What a tenant has: by path, the values of its parameters that find something of theirs. */
 export type Resources = Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -74,9 +75,11 @@ export const makeResources = async (
   await runtime.bus.idle();
   const [entry] = (await runtime.database.tenants(auditEntryCollection).of(tenant).query({ limit: 1 })).items;
   const identity = await makeIdentity(runtime, tenant);
+  const threats = await makeThreats(runtime, tenant);
   const version = { name: secret, version: '1' };
   const made: Resources = {
     ...identity,
+    ...threats,
     [`${advanced}/secrets/{name}`]: { name: secret },
     [`${advanced}/secrets/{name}/versions`]: { name: secret },
     [`${advanced}/secrets/{name}/versions/{version}/value`]: version,

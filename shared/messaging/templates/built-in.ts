@@ -68,6 +68,12 @@ const en: Language = {
       button: 'Check your sessions',
       note: 'If it was you, there is nothing to do.',
     },
+    'security-alert': {
+      subject: 'Security: {{ what }}',
+      lines: ['{{ what }} at {{ brand.name }}.', '{{ detail }}', 'When: {{ at | time: locale }}'],
+      button: 'See the incident',
+      note: 'You get this because you administer {{ brand.name }}.',
+    },
     invitation: {
       subject: 'Invitation to {{ brand.name }}',
       lines: [
@@ -134,6 +140,12 @@ const de: Language = {
       ],
       button: 'Sitzungen prüfen',
       note: 'Wenn Sie es waren, ist nichts zu tun.',
+    },
+    'security-alert': {
+      subject: 'Sicherheit: {{ what }}',
+      lines: ['{{ what }} bei {{ brand.name }}.', '{{ detail }}', 'Wann: {{ at | time: locale }}'],
+      button: 'Vorfall ansehen',
+      note: 'Sie erhalten dies, weil Sie {{ brand.name }} verwalten.',
     },
     invitation: {
       subject: 'Einladung zu {{ brand.name }}',

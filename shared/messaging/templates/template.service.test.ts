@@ -37,6 +37,8 @@ const data = {
   place: 'Berlin, Germany',
   inviter: 'Grace',
   role: 'admin',
+  what: 'Many accounts tried from one network',
+  detail: 'Sign-in to about 25 accounts failed.',
 };
 const emailOf = (template: string, change: object = {}, locale = 'en'): EmailRequest =>
   emailRequestSchema.parse({ template, to: 'ada@example.com', locale, dedupeKey: '1', data: { ...data, ...change } });

@@ -29,6 +29,8 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'auth-settings:read': { allows: 'Read how people sign in', roles: ['admin'] },
   'security:read': { allows: 'Read the audit log and the security policy', roles: ['admin'] },
   'security:write': { allows: 'Change the security policy and export the audit log', roles: ['admin'] },
+  'threats:read': { allows: 'Read incidents, blocks, rules and the risk of users', roles: ['admin'] },
+  'threats:write': { allows: 'Handle incidents, block, and change the rules of threat detection', roles: ['admin'] },
   'auth-settings:write': { allows: 'Change how people sign in', roles: ['admin'] },
   'secrets:read': { allows: 'List secrets without their values', roles: ['admin', 'member'] },
   'secrets:write': { allows: 'Make, disable and destroy secrets', roles: ['admin'] },

@@ -8,6 +8,12 @@ export const deviceSchema = z.object({
 });
 export type Device = z.infer<typeof deviceSchema>;
 
+/** A device with what it shows of itself: a secret, which goes into no event and no document. */
+export interface Origin extends Device {
+  /** Given to it at a sign-in before. */
+  readonly deviceToken?: string;
+}
+
 const about = { user: z.string(), device: deviceSchema.default({}) };
 
 /** Somebody asked for a link by mail. Whether there is an account is found out by the job, after the answer. */

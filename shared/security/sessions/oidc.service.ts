@@ -10,7 +10,7 @@ import { isActiveTenant } from '../identity/active-tenant.ts';
 import type { AuthSettings, OidcProvider } from '../identity/auth-settings.schema.ts';
 import type { AuthSettingsService } from '../identity/auth-settings.service.ts';
 import { normaliseEmail } from '../identity/email.ts';
-import type { Device } from '../identity/identity.events.ts';
+import type { Origin } from '../identity/identity.events.ts';
 import type { User } from '../identity/user.schema.ts';
 import { emailReservation, type UserService } from '../identity/user.service.ts';
 import type { PublicFetch } from '../outbound/public-fetch.ts';
@@ -39,7 +39,7 @@ export interface OidcService {
       readonly flow: string;
       readonly parameters: string;
     },
-    device: Device,
+    device: Origin,
   ): Promise<SignInResult>;
 }
 

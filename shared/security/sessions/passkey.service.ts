@@ -4,7 +4,7 @@ import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import { sha256 } from '../../kernel/json.ts';
 import type { Stored, TenantStore } from '../../store/store.ts';
 import type { AuthSettingsService } from '../identity/auth-settings.service.ts';
-import type { Device } from '../identity/identity.events.ts';
+import type { Origin } from '../identity/identity.events.ts';
 import type { User } from '../identity/user.schema.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
 import type { Flows } from './flows.ts';
@@ -43,7 +43,7 @@ export interface PasskeyService {
   /** Fails with `unauthenticated`. */
   signIn(
     request: { readonly tenant: string; readonly flow: string; readonly response: AuthenticationResponse },
-    device: Device,
+    device: Origin,
   ): Promise<SignInResult>;
   /** A response of this user's own passkey to this challenge. For whoever asks for a passkey as a second factor. */
   verify(tenant: string, challenge: string, response: AuthenticationResponse): Promise<Stored<Passkey> | undefined>;

@@ -17,7 +17,7 @@ export const signInFailed = defineEvent(
     /** Where the address has an account. */
     user: z.string().optional(),
     method: methodSchema,
-    reason: z.enum(['wrong-credential', 'unknown-account', 'not-verified', 'disabled', 'not-allowed']),
+    reason: z.enum(['wrong-credential', 'unknown-account', 'not-verified', 'disabled', 'not-allowed', 'blocked']),
     device: deviceSchema,
   }),
 );

@@ -14,7 +14,7 @@ export const sessionSchema = z.object({
   methods: z.array(methodSchema),
   device: deviceSchema,
   createdAt: z.iso.datetime(),
-  /** When they last proved who they are. */
+  /** When they last proved who they are; 1970 where rules say that this proof is not to count for sensitive calls. */
   authenticatedAt: z.iso.datetime(),
   refreshedAt: z.iso.datetime(),
   /** Without a refresh it is over then. */
@@ -60,6 +60,14 @@ export const tokensSchema = z
     refreshExpiresAt: z.iso.datetime().meta({ description: 'When the session is over in any case.' }),
     session: z.string(),
     user: z.string(),
+    deviceToken: z
+      .string()
+      .optional()
+      .meta({
+        description:
+          'To be kept on this device and sent as `Omni-Device` with every sign-in: then what others fail at does not ' +
+          'lock this device out. Only where it has shown none of this user.',
+      }),
   })
   .meta({ id: 'Tokens' });
 export type Tokens = z.infer<typeof tokensSchema>;

@@ -5,10 +5,11 @@ import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { NewId } from '../../kernel/ids.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { Database, Stored, TenantStore } from '../../store/store.ts';
-import type { Device } from '../identity/identity.events.ts';
+import { deviceSchema, type Origin } from '../identity/identity.events.ts';
 import type { Writes } from '../identity/links.ts';
 import type { User } from '../identity/user.schema.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
+import type { KnownDevices } from '../threats/known-devices.ts';
 import type { IssueToken } from '../tokens/access-tokens.ts';
 import { hashOf, newSecret } from '../tokens/opaque-token.ts';
 import { createRefresh } from './refresh.ts';
@@ -27,7 +28,12 @@ export interface Sessions {
   open(
     tenant: string,
     user: Pick<Stored<User>, 'id' | 'value'>,
-    proof: { readonly methods: readonly Method[]; readonly device: Device },
+    proof: {
+      readonly methods: readonly Method[];
+      readonly device: Origin;
+      /** The session does not count as freshly proven: sensitive calls ask again. */
+      readonly stepUp?: boolean;
+    },
   ): Promise<Tokens>;
   /**
    * The next pair of tokens. A token that was used before ends the session; only the same request (`requestKey`, the
@@ -54,6 +60,7 @@ export interface SessionsOptions {
   readonly sessions: TenantStore<Session>;
   readonly users: TenantStore<User>;
   readonly policy: Pick<SecurityPolicyService, 'of'>;
+  readonly knownDevices?: Pick<KnownDevices, 'remember'>;
   readonly issue: IssueToken;
   readonly makeEvent: MakeEvent;
   readonly newId: NewId;
@@ -63,7 +70,7 @@ export interface SessionsOptions {
 const maxAttempts = 5;
 
 export const createSessions = (options: SessionsOptions): Sessions => {
-  const { database, sessions, users, policy, issue, makeEvent, newId, clock } = options;
+  const { database, sessions, users, policy, knownDevices, issue, makeEvent, newId, clock } = options;
 
   const tokensFor = sessionTokens(issue);
 
@@ -108,8 +115,10 @@ export const createSessions = (options: SessionsOptions): Sessions => {
       transaction.update(sessions.of(tenant), id, { ...value, epoch }, { revision });
 
   return {
-    open: async (tenant, user, { methods, device }) => {
-      const { idleMinutes, absoluteHours } = (await policy.of(tenant)).sessions;
+    open: async (tenant, user, { methods, device: origin, stepUp = false }) => {
+      const [ofTenant, known] = await Promise.all([policy.of(tenant), knownDevices?.remember(tenant, user, origin)]);
+      const { idleMinutes, absoluteHours } = ofTenant.sessions;
+      const device = deviceSchema.parse(origin);
       const id = newId('ses');
       const secret = newSecret();
       const now = clock.now();
@@ -119,7 +128,7 @@ export const createSessions = (options: SessionsOptions): Sessions => {
         methods: [...methods],
         device,
         createdAt: isoTime(now),
-        authenticatedAt: isoTime(now),
+        authenticatedAt: isoTime(stepUp ? 0 : now),
         refreshedAt: isoTime(now),
         idleUntil: isoTime(now + idleMinutes * 60_000),
         expiresAt: isoTime(now + absoluteHours * 3_600_000),
@@ -131,8 +140,10 @@ export const createSessions = (options: SessionsOptions): Sessions => {
       await database.transaction((transaction) => {
         transaction.create(sessions.of(tenant), id, session);
         transaction.emit(event);
+        known?.write(transaction);
       });
-      return tokensFor(tenant, id, session, user.value, secret);
+      const tokens = await tokensFor(tenant, id, session, user.value, secret);
+      return known === undefined ? tokens : { ...tokens, deviceToken: known.token };
     },
     refresh: createRefresh({ sessions, users, policy, tokensFor, end: endSurely, clock }),
     current,

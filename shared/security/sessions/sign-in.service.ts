@@ -6,8 +6,8 @@ import { sha256 } from '../../kernel/json.ts';
 import type { TenantService } from '../../platform/index.ts';
 import type { Database, Stored, TenantStore } from '../../store/store.ts';
 import { isActiveTenant } from '../identity/active-tenant.ts';
-import type { Device } from '../identity/identity.events.ts';
-import type { FoundLink, Links } from '../identity/links.ts';
+import type { Origin } from '../identity/identity.events.ts';
+import type { FoundLink, Links, Writes } from '../identity/links.ts';
 import type { PasswordHasher } from '../identity/password.ts';
 import type { User } from '../identity/user.schema.ts';
 import type { UserService } from '../identity/user.service.ts';
@@ -39,7 +39,26 @@ export interface FirstFactor {
   readonly tenant: string;
   readonly user: Pick<Stored<User>, 'id' | 'value'>;
   readonly method: Method;
-  readonly device: Device;
+  readonly device: Origin;
+  /** The password that was right is in a public list of stolen ones. */
+  readonly breached?: boolean;
+  /** `elevated` where rules ask for a second factor whatever the policy says. */
+  readonly risk?: 'elevated';
+}
+
+/** What is to be done about a sign-in whose first factor was good. */
+export interface RiskAssessment {
+  /** 0 to 100. */
+  readonly score: number;
+  readonly signals: readonly { readonly kind: string; readonly weight: number; readonly reason: string }[];
+  readonly decision: 'allow' | 'step-up' | 'challenge' | 'block';
+  /** The device has shown a token that was given to this user. */
+  readonly isKnownDevice: boolean;
+}
+
+/** Judges a sign-in before its session opens. */
+export interface RiskAssessor {
+  assess(first: FirstFactor): Promise<RiskAssessment>;
 }
 
 /** Decides, for every way to sign in, whether one factor is enough. */
@@ -54,13 +73,20 @@ export interface SignInAttempt {
   /** SHA-256 of the address; absent where none is given. */
   readonly account?: string | undefined;
   readonly method: Method;
-  readonly device: Device;
+  readonly device: Origin;
 }
 
 /** Keeps attempts away that are too many. */
 export interface SignInGuard {
   /** Throws `rate-limited`, in the same way whether or not there is such an account. */
   admit(attempt: SignInAttempt): Promise<void>;
+  /** What counts a failure, to be written together with what tells of it. */
+  failure(
+    attempt: SignInAttempt,
+    facts: { readonly user?: string | undefined; readonly password?: string | undefined },
+  ): Promise<Writes>;
+  /** Somebody has shown to be the owner: what failed before, on their device or in their network, was theirs. */
+  passed(first: FirstFactor, isKnownDevice: boolean): Promise<void>;
 }
 
 export interface PasswordSignIn {
@@ -71,14 +97,14 @@ export interface PasswordSignIn {
 
 export interface SignInService {
   /** Fails with `unauthenticated`, in the same words and time whatever was wrong. */
-  withPassword(request: PasswordSignIn, device: Device): Promise<SignInResult>;
-  withLink(token: string, device: Device): Promise<SignInResult>;
+  withPassword(request: PasswordSignIn, device: Origin): Promise<SignInResult>;
+  withLink(token: string, device: Origin): Promise<SignInResult>;
   /** Throws `rate-limited` for an attempt that is one too many. */
   admit(attempt: SignInAttempt): Promise<void>;
   /** After the first factor, whichever it was: asks for the second one, or opens the session. */
   finish(first: FirstFactor): Promise<SignInResult>;
   /** Stores that an attempt failed, then refuses it. */
-  refuse(attempt: SignInAttempt, reason: FailureReason, user?: string): Promise<never>;
+  refuse(attempt: SignInAttempt, reason: FailureReason, user?: string, password?: string): Promise<never>;
 }
 
 export type FailureReason = z.infer<typeof signInFailed.schema>['reason'];
@@ -94,6 +120,9 @@ export interface SignInOptions {
   readonly passwords: PasswordHasher;
   readonly secondFactor?: SecondFactor;
   readonly guard?: SignInGuard;
+  readonly risk?: RiskAssessor;
+  /** Whether a password is in a public list of stolen ones. */
+  readonly isBreached?: (password: string) => Promise<boolean>;
   readonly makeEvent: MakeEvent;
   readonly clock: Clock;
 }
@@ -103,9 +132,11 @@ export const notSignedIn = () => new OmniError('unauthenticated', 'This did not 
 
 export const createSignInService = (options: SignInOptions): SignInService => {
   const { database, userStore, users, sessions, links, policy, tenants, passwords, makeEvent, clock } = options;
-  const { secondFactor, guard } = options;
+  const { secondFactor, guard, risk, isBreached } = options;
 
-  const refuse: SignInService['refuse'] = async ({ tenant, account, method, device }, reason, user) => {
+  const refuse: SignInService['refuse'] = async (attempt, reason, user, password) => {
+    const { tenant, account, method, device } = attempt;
+    const counted = await guard?.failure(attempt, { user, password });
     const event = makeEvent(signInFailed, {
       tenant,
       subject: user ?? account ?? 'unknown',
@@ -117,15 +148,24 @@ export const createSignInService = (options: SignInOptions): SignInService => {
         ...(user === undefined ? {} : { user }),
       },
     });
-    await database.transaction((transaction) => transaction.emit(event));
+    await database.transaction((transaction) => {
+      transaction.emit(event);
+      counted?.(transaction);
+    });
     throw notSignedIn();
   };
 
   const finish: SignInService['finish'] = async (first) => {
     const { tenant, user, method, device } = first;
-    const challenge = await secondFactor?.begin(first);
+    const { decision, isKnownDevice = false } = (await risk?.assess(first)) ?? {};
+    // In the same words as a wrong password, so that it does not tell that this one is right.
+    if (decision === 'block')
+      return refuse({ tenant, account: sha256(user.value.email), method, device }, 'blocked', user.id);
+    const judged: FirstFactor = decision === 'challenge' ? { ...first, risk: 'elevated' } : first;
+    const [challenge] = await Promise.all([secondFactor?.begin(judged), guard?.passed(first, isKnownDevice)]);
     if (challenge !== undefined) return { status: 'second-factor', ...challenge };
-    return { status: 'complete', ...(await sessions.open(tenant, user, { methods: [method], device })) };
+    const stepUp = decision === 'step-up' || decision === 'challenge';
+    return { status: 'complete', ...(await sessions.open(tenant, user, { methods: [method], device, stepUp })) };
   };
 
   /** What was hashed with yesterday's parameters is hashed again, now that the password is here. */
@@ -153,16 +193,19 @@ export const createSignInService = (options: SignInOptions): SignInService => {
     finish,
     withPassword: async ({ tenant, email, password }, device) => {
       const attempt: SignInAttempt = { tenant, account: sha256(email), method: 'pwd', device };
-      await guard?.admit(attempt);
+      // Before the guard, which writes: there is nothing to write of a tenant that is not there.
       if (!(await isActiveTenant(tenants, tenant))) throw notSignedIn();
+      await guard?.admit(attempt);
       const [user, { signInMethods }] = await Promise.all([users.findByEmail(tenant, email), policy.of(tenant)]);
       const matches = await passwords.verify(user?.value.passwordHash, password);
       const reason = signInMethods.includes('password') ? reasonAgainst(user, matches) : 'not-allowed';
       if (user === undefined || reason !== undefined) {
-        return refuse(attempt, reason ?? 'unknown-account', user?.id);
+        const tried = reason === 'not-allowed' ? undefined : password;
+        return refuse(attempt, reason ?? 'unknown-account', user?.id, tried);
       }
       if (passwords.isOutdated(user.value.passwordHash ?? '')) await rehash(tenant, user, password);
-      return finish({ tenant, user, method: 'pwd', device });
+      const breached = (await isBreached?.(password)) ?? false;
+      return finish({ tenant, user, method: 'pwd', device, breached });
     },
     withLink: async (token, device) => {
       const { tenant, user }: FoundLink = await links.spend(token, 'sign-in', (found) => (transaction) => {

@@ -1,0 +1,399 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { pageSchema } from '#shared/http/page.ts';
+import { problemSchema } from '#shared/http/problem.ts';
+import {
+  createPasswordHasher,
+  incidentViewSchema,
+  sessionCollection,
+  signInResultSchema,
+  userCollection,
+  userRiskSchema,
+} from '#shared/security/index.ts';
+import { authWorld, base, goodPassword } from '#tests/support/auth.ts';
+import { request, type TestRequest, testRuntime } from '#tests/support/runtime.ts';
+
+const runtime = await testRuntime();
+const { app, tenant, mails, events, services, person } = authWorld(runtime);
+const { clock } = runtime;
+
+const minute = 60_000;
+const hour = 60 * minute;
+const path = '/api/v1/threat-detection';
+const berlin = '130.149.7.201';
+const sydney = '129.78.5.8';
+const laptop = 'Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0';
+
+let tenants = 0;
+/** A tenant of its own for each test: what is counted in one says nothing of another. */
+const newTenant = async (): Promise<{ readonly id: string; readonly key: string }> => {
+  tenants += 1;
+  const id = `victim-${tenants}`;
+  await tenant(id);
+  return { id, key: await runtime.key(id, ['threats:read', 'threats:write', 'security:read']) };
+};
+
+const send = (at: string, options: TestRequest = {}) => request(app, `${path}${at}`, options);
+const idsOf = async (response: Response) =>
+  pageSchema(z.looseObject({ id: z.string() })).parse(await response.json()).items;
+const incidentsOf = async (key: string, query = '') => {
+  await runtime.bus.idle();
+  const items = await idsOf(await send(`/incidents?limit=200${query}`, { key }));
+  return Promise.all(
+    items.map(async ({ id }) => incidentViewSchema.parse(await (await send(`/incidents/${id}`, { key })).json())),
+  );
+};
+
+interface From {
+  readonly ip?: string;
+  readonly deviceToken?: string;
+  readonly userAgent?: string;
+}
+const signIn = (
+  id: string,
+  email: string,
+  password: string,
+  { ip = berlin, deviceToken, userAgent = laptop }: From = {},
+) =>
+  request(app, `${base}/sign-in`, {
+    body: { tenant: id, email, password },
+    headers: {
+      'x-forwarded-for': ip,
+      'user-agent': userAgent,
+      ...(deviceToken === undefined ? {} : { 'omni-device': deviceToken }),
+    },
+  });
+const answer = async (response: Response) => ({
+  status: response.status,
+  ...problemSchema.pick({ code: true, detail: true }).parse(await response.json()),
+});
+
+let hash: string | undefined;
+/** Somebody with `goodPassword`. */
+const member = async (id: string, email: string, roles: readonly string[] = ['member']): Promise<string> => {
+  const { user } = await person(id, email, roles);
+  const store = runtime.database.tenants(userCollection).of(id);
+  const stored = await store.get(user);
+  if (stored === undefined) throw new Error('The user is not there.');
+  hash ??= await createPasswordHasher().hash(goodPassword);
+  await store.update(user, { ...stored.value, passwordHash: hash });
+  return user;
+};
+const completed = async (response: Response) => {
+  const result = signInResultSchema.parse(await response.json());
+  if (result.status !== 'complete') throw new Error('A second factor is asked for.');
+  return result;
+};
+
+/** Signs in from one place on `days` days, and returns the token of the device. */
+const habit = async (id: string, email: string, days: number): Promise<string> => {
+  let deviceToken: string | undefined;
+  for (let day = 0; day < days; day += 1) {
+    const from = deviceToken === undefined ? {} : { deviceToken };
+    const given = (await completed(await signIn(id, email, goodPassword, from))).deviceToken;
+    deviceToken ??= given;
+    if (day < days - 1) clock.advance(24 * hour);
+  }
+  await runtime.bus.idle();
+  return deviceToken ?? '';
+};
+
+beforeAll(() => {
+  clock.set(Date.parse('2026-03-02T09:00:00.000Z'));
+});
+
+describe('brute force', () => {
+  it('is locked out after ten guesses, whether or not there is an account; the owner’s known device is not', async () => {
+    const { id, key } = await newTenant();
+    const user = await member(id, 'ada@example.com');
+    const deviceToken = await habit(id, 'ada@example.com', 1);
+    const guess = (email: string) => signIn(id, email, 'wrong-password', { ip: '198.51.100.9' });
+    const [known, unknown] = await Promise.all(
+      ['ada@example.com', 'nobody@example.com'].map(async (email) => {
+        const answers = [];
+        for (let i = 0; i < 11; i += 1) answers.push(await answer(await guess(email)));
+        return answers;
+      }),
+    );
+    expect(known).toEqual(unknown);
+    expect(known?.map(({ status }) => status)).toEqual([...Array.from({ length: 10 }, () => 401), 429]);
+    // In the attacker's own network a stranger's device is locked out, even with the right password.
+    const stranger = await signIn(id, 'ada@example.com', goodPassword, { ip: '198.51.100.9' });
+    expect(stranger.status).toBe(429);
+    expect(Number(stranger.headers.get('retry-after'))).toBe(900);
+    expect((await signIn(id, 'ada@example.com', goodPassword, { ip: '198.51.100.9', deviceToken })).status).toBe(200);
+    // That the owner is in gives the strangers beside them no new attempts.
+    expect((await guess('ada@example.com')).status).toBe(429);
+
+    const incidents = await incidentsOf(key, '&kind=brute-force');
+    expect(incidents.map(({ user: whose, severity }) => [whose, severity])).toEqual(
+      expect.arrayContaining([
+        [user, 'medium'],
+        [undefined, 'medium'],
+      ]),
+    );
+    expect(incidents).toHaveLength(2);
+    expect(JSON.stringify(incidents)).not.toContain('ada@example.com');
+  });
+
+  it('is forgotten where the owner signs in', async () => {
+    const { id } = await newTenant();
+    await member(id, 'ada@example.com');
+    for (let round = 0; round < 2; round += 1) {
+      for (let i = 0; i < 9; i += 1) expect((await signIn(id, 'ada@example.com', 'wrong-password')).status).toBe(401);
+      expect((await signIn(id, 'ada@example.com', goodPassword)).status).toBe(200);
+    }
+  });
+
+  it('costs nothing in a tenant that is not there', async () => {
+    for (let i = 0; i < 12; i += 1) {
+      expect((await signIn('no-such-tenant', 'ada@example.com', 'wrong-password')).status).toBe(401);
+    }
+  });
+});
+
+describe('credential stuffing', () => {
+  it('over 200 accounts from one network opens one incident, and is blocked; a known device is let in', async () => {
+    const { id, key } = await newTenant();
+    await member(id, 'owner@example.com', ['owner']);
+    const deviceToken = await habit(id, 'owner@example.com', 1);
+    const statuses: number[] = [];
+    for (let i = 0; i < 200; i += 1) {
+      const ip = `198.51.100.${1 + (i % 200)}`;
+      statuses.push((await signIn(id, `victim-${i}@example.com`, `stolen-${i}`, { ip })).status);
+      if (i % 5 === 0) await runtime.bus.idle();
+    }
+    const tried = statuses.filter((status) => status === 401).length;
+    expect(tried).toBeGreaterThanOrEqual(20);
+    expect(tried).toBeLessThan(30);
+    const [incident, ...others] = await incidentsOf(key, '&kind=credential-stuffing');
+    expect(others).toEqual([]);
+    expect(incident).toMatchObject({
+      status: 'open',
+      severity: 'medium',
+      subject: { type: 'network', id: '198.51.100.0/24' },
+      timeline: [{ what: 'opened' }, { what: 'responded', by: 'rules' }],
+    });
+    expect(incident?.affected.count).toBeGreaterThanOrEqual(20);
+    const blocks = await idsOf(await send('/blocks', { key }));
+    expect(blocks).toMatchObject([{ network: '198.51.100.0/24', by: 'rules', incident: incident?.id }]);
+    expect(
+      mails.filter(({ template, to }) => template === 'security-alert' && to === 'owner@example.com'),
+    ).toHaveLength(1);
+
+    const from = { ip: '198.51.100.77' };
+    expect((await signIn(id, 'owner@example.com', goodPassword, from)).status).toBe(429);
+    expect((await signIn(id, 'owner@example.com', goodPassword, { ...from, deviceToken })).status).toBe(200);
+    expect((await signIn(id, 'owner@example.com', goodPassword, { ip: '203.0.113.9' })).status).toBe(200);
+    // The block ends by itself.
+    clock.advance(hour);
+    expect((await signIn(id, 'owner@example.com', goodPassword, from)).status).toBe(200);
+  });
+
+  it('that was a false positive is not told of again, until that is lifted', async () => {
+    const { id, key } = await newTenant();
+    const attack = async (from: number) => {
+      for (let i = from; i < from + 25; i += 1) {
+        await signIn(id, `victim-${i}@example.com`, `stolen-${i}`, { ip: `198.51.100.${1 + i}` });
+      }
+      return incidentsOf(key, '&kind=credential-stuffing');
+    };
+    const [incident] = await attack(0);
+    const change = { status: 'false-positive', note: 'Our own penetration test.', assignee: 'usr_1' };
+    const changed = await send(`/incidents/${incident?.id}`, { key, method: 'PATCH', body: change });
+    expect(incidentViewSchema.parse(await changed.json())).toMatchObject({
+      status: 'false-positive',
+      assignee: 'usr_1',
+      timeline: [
+        { what: 'opened' },
+        { what: 'responded' },
+        { what: 'status-changed', text: 'open → false-positive' },
+        { what: 'assigned' },
+        { what: 'noted', text: 'Our own penetration test.' },
+      ],
+    });
+    const [block] = await idsOf(await send('/blocks', { key }));
+    expect((await send(`/blocks/${block?.id}`, { key, method: 'DELETE' })).status).toBe(204);
+    expect(await idsOf(await send('/blocks', { key }))).toEqual([]);
+
+    clock.advance(25 * hour);
+    expect(await attack(30)).toHaveLength(1);
+    const [allowance] = await idsOf(await send('/allowances', { key }));
+    expect(allowance).toMatchObject({ kind: 'credential-stuffing', subject: '198.51.100.0/24' });
+    expect((await send(`/allowances/${allowance?.id}`, { key, method: 'DELETE' })).status).toBe(204);
+    clock.advance(25 * hour);
+    expect(await attack(60)).toHaveLength(2);
+
+    const audit = pageSchema(z.looseObject({ action: z.string() })).parse(
+      await (await request(app, '/api/v1/security/audit?limit=200', { key })).json(),
+    );
+    const actions = new Set(audit.items.map(({ action }) => action));
+    for (const action of ['detected', 'updated', 'block-changed', 'allowance-lifted']) {
+      expect(actions).toContain(`security.threat.${action}`);
+    }
+  });
+});
+
+describe('password spraying', () => {
+  it('from many networks is one incident, which does not tell the password', async () => {
+    const { id, key } = await newTenant();
+    for (let i = 0; i < 30; i += 1) {
+      await signIn(id, `victim-${i}@example.com`, 'Spring-2026-was-warm', { ip: `198.51.${i}.1` });
+    }
+    const incidents = await incidentsOf(key);
+    expect(incidents.map(({ kind }) => kind)).toEqual(['password-spraying']);
+    expect(incidents[0]?.affected.count).toBeGreaterThanOrEqual(29);
+    expect(incidents[0]).toMatchObject({ severity: 'high', subject: { type: 'password' } });
+    expect(incidents[0]?.subject.id).toMatch(/^[\da-f]{5}$/);
+    expect(JSON.stringify(events.filter(({ tenant: of }) => of === id))).not.toContain('Spring-2026');
+  });
+
+  it('is not what people do who mistype passwords of their own', async () => {
+    const { id, key } = await newTenant();
+    for (let i = 0; i < 30; i += 1) await signIn(id, `p-${i}@example.com`, `own-${i}`, { ip: `198.51.${i}.1` });
+    expect(await incidentsOf(key)).toEqual([]);
+  });
+});
+
+describe('an unusual sign-in', () => {
+  it('from Sydney an hour after Berlin is challenged, explained and told to the owner', async () => {
+    const { id, key } = await newTenant();
+    const user = await member(id, 'traveller@example.com');
+    const deviceToken = await habit(id, 'traveller@example.com', 4);
+    clock.advance(hour);
+    const result = await completed(
+      await signIn(id, 'traveller@example.com', goodPassword, { ip: sydney, userAgent: 'curl/8.5' }),
+    );
+    // Without a second factor to ask for, the session does not count as fresh.
+    const session = await runtime.database.tenants(sessionCollection).of(id).get(result.session);
+    expect(session?.value.authenticatedAt).toBe('1970-01-01T00:00:00.000Z');
+
+    await runtime.bus.idle();
+    const risk = userRiskSchema.parse(await (await send(`/users/${user}/risk`, { key })).json());
+    expect(risk).toMatchObject({ user, score: 76, assessed: { score: 76, decision: 'challenge' } });
+    expect(risk.assessed?.signals.map(({ kind }) => kind)).toEqual(['impossible-travel', 'new-country', 'new-device']);
+    expect(risk.assessed?.signals[0]?.reason).toMatch(/^16,\d{3} km in 60 minutes/);
+    expect(risk.usual?.places.map(({ city }) => city)).toEqual(['Sydney', 'Berlin']);
+    const [incident] = await incidentsOf(key, `&user=${user}`);
+    expect(incident).toMatchObject({ kind: 'anomalous-sign-in', severity: 'medium', evidence: { score: 76 } });
+    const [mail] = mails.filter(({ template, to }) => template === 'new-sign-in' && to === 'traveller@example.com');
+    expect(mail?.data).toMatchObject({ device: 'curl/8.5', place: 'Sydney, AU' });
+
+    // A week on it weighs half, and the owner at home was never bothered.
+    clock.advance(7 * 24 * hour);
+    expect(userRiskSchema.parse(await (await send(`/users/${user}/risk`, { key })).json()).score).toBe(38);
+    const home = await completed(await signIn(id, 'traveller@example.com', goodPassword, { deviceToken }));
+    expect(home.deviceToken).toBeUndefined();
+  });
+
+  it('is refused like a wrong password where a rule blocks, and its network is kept away', async () => {
+    const { id, key } = await newTenant();
+    await member(id, 'ada@example.com');
+    await habit(id, 'ada@example.com', 4);
+    const rules = [
+      {
+        on: 'sign-in',
+        name: 'no-travel',
+        when: { signals: ['impossible-travel'] },
+        respond: ['block'],
+        blockMinutes: 30,
+      },
+    ];
+    const put = (revision: number, more = {}) =>
+      send('/rules', { key, method: 'PUT', body: { rules, ...more }, headers: { 'if-match': `"${revision}"` } });
+    expect((await put(0)).status).toBe(200);
+    expect((await put(0)).status).toBe(412);
+    clock.advance(hour);
+    const wrong = await answer(await signIn(id, 'ada@example.com', 'wrong-password', { ip: sydney }));
+    const blocked = await answer(await signIn(id, 'ada@example.com', goodPassword, { ip: sydney }));
+    expect(blocked).toEqual(wrong);
+    await runtime.bus.idle();
+    expect((await signIn(id, 'ada@example.com', goodPassword, { ip: sydney })).status).toBe(429);
+    expect((await signIn(id, 'ada@example.com', goodPassword)).status).toBe(200);
+  });
+
+  it('ends all sessions where a rule says so', async () => {
+    const { id, key } = await newTenant();
+    const user = await member(id, 'ada@example.com');
+    await habit(id, 'ada@example.com', 4);
+    const rules = [
+      { on: 'sign-in', name: 'end', when: { minScore: 50 }, respond: ['revoke-sessions', 'ask-for-new-password'] },
+    ];
+    await send('/rules', { key, method: 'PUT', body: { rules }, headers: { 'if-match': '"0"' } });
+    clock.advance(hour);
+    await signIn(id, 'ada@example.com', goodPassword, { ip: sydney });
+    await runtime.bus.idle();
+    expect((await runtime.database.tenants(userCollection).of(id).get(user))?.value.epoch).toBe(1);
+    expect(mails.findLast(({ to }) => to === 'ada@example.com')?.template).toBe('password-reset');
+  });
+
+  it('changes nothing in a dry run, and is told all the same', async () => {
+    const { id, key } = await newTenant();
+    const user = await member(id, 'ada@example.com');
+    await habit(id, 'ada@example.com', 4);
+    const rules = [{ on: 'sign-in', name: 'try', dryRun: true, when: { minScore: 50 }, respond: ['block'] }];
+    await send('/rules', { key, method: 'PUT', body: { rules }, headers: { 'if-match': '"0"' } });
+    clock.advance(hour);
+    expect((await signIn(id, 'ada@example.com', goodPassword, { ip: sydney })).status).toBe(200);
+    await runtime.bus.idle();
+    const assessed = events.findLast(
+      ({ type, subject }) => type === 'security.threat.sign-in-assessed' && subject === user,
+    );
+    expect(assessed?.data).toMatchObject({
+      decision: 'allow',
+      rules: [{ rule: 'try', dryRun: true, actions: ['block'] }],
+    });
+    const tried = await send('/rules/try', { key, body: { signals: [{ kind: 'impossible-travel', weight: 60 }] } });
+    expect(await tried.json()).toEqual({
+      score: 60,
+      decision: 'allow',
+      matched: [{ rule: 'try', dryRun: true, actions: ['block'] }],
+    });
+  });
+});
+
+describe('what is known of how somebody signs in', () => {
+  it('is unreadable once their key is destroyed, and signing in goes on', async () => {
+    const { id, key } = await newTenant();
+    const user = await member(id, 'ada@example.com');
+    await habit(id, 'ada@example.com', 3);
+    await runtime.keyRings.shred(id, user);
+    clock.advance(hour);
+    const { usual } = userRiskSchema.parse(await (await send(`/users/${user}/risk`, { key })).json());
+    expect(usual).toBeNull();
+    expect((await signIn(id, 'ada@example.com', goodPassword, { ip: sydney })).status).toBe(200);
+    await runtime.bus.idle();
+    expect(await runtime.deadLetters.list({ limit: 10 }).then(({ items }) => items)).toEqual([]);
+  });
+});
+
+describe('a block', () => {
+  it('of an account keeps everybody from it, by every way to sign in, until it is lifted', async () => {
+    const { id, key } = await newTenant();
+    const user = await member(id, 'ada@example.com');
+    const body = { target: 'account', user, reason: 'Reported as stolen', minutes: 60 };
+    const made = await send('/blocks', { key, body });
+    expect(made.status).toBe(201);
+    const block = z.object({ id: z.string() }).parse(await made.json());
+    expect((await signIn(id, 'ada@example.com', goodPassword)).status).toBe(429);
+    const stored = await runtime.database.tenants(userCollection).of(id).get(user);
+    if (stored === undefined) throw new Error('The user is not there.');
+    const first = { tenant: id, user: stored, method: 'fed', device: {} } as const;
+    await expect(services.signIns.finish(first)).rejects.toMatchObject({ code: 'unauthenticated' });
+    expect((await send(`/blocks/${block.id}`, { key, method: 'DELETE' })).status).toBe(204);
+    expect((await send(`/blocks/${block.id}`, { key, method: 'DELETE' })).status).toBe(404);
+    expect((await signIn(id, 'ada@example.com', goodPassword)).status).toBe(200);
+  });
+
+  it.each([
+    { target: 'network', network: '0.0.0.0/0', reason: 'all' },
+    { target: 'network', network: 'example.com', reason: 'name' },
+    { target: 'network', network: '203.0.113.7', reason: 'x', minutes: 0 },
+    { target: 'account', user: '../x', reason: 'x' },
+    { target: 'tenant', reason: 'x' },
+  ])('is refused and not set: %j', async (body) => {
+    const { key } = await newTenant();
+    expect((await send('/blocks', { key, body })).status).toBe(400);
+    expect(await idsOf(await send('/blocks', { key }))).toEqual([]);
+  });
+});
