@@ -35,7 +35,7 @@ export const stripeSecret = 'whsec_the-secret-of-the-bench';
 /** What the bench writes for itself. Inside the repository, so that modules resolve, and ignored by git. */
 export const scratch = join(root, '.omni', 'bench');
 
-export const builtFunction = (name: 'ai' | 'webhooks'): FunctionFolder => ({
+export const builtFunction = (name: 'ai' | 'security' | 'webhooks'): FunctionFolder => ({
   name,
   directory: join(scratch, 'dist', name),
 });
@@ -52,15 +52,16 @@ const question = JSON.stringify({
 export interface FunctionFolder {
   readonly name: string;
   readonly directory: string;
+  readonly under?: readonly string[];
 }
 
 /** The function's processes end with the row that started them, whatever happens in it. */
 export const withFunction = async <R>(
-  { name, directory }: FunctionFolder,
+  folder: FunctionFolder,
   environment: Readonly<Record<string, string>>,
   work: (url: string, process: FrameworkProcess) => Promise<R>,
 ): Promise<R> => {
-  const process = await startFramework({ name, directory, env: environment });
+  const process = await startFramework({ ...folder, env: environment });
   try {
     await process.listening();
     return await work(`http://127.0.0.1:${process.port}`, process);
@@ -80,7 +81,7 @@ export const writeBaseline = async (name: string, code: string): Promise<Functio
 
 /** As `npm run build` does it, but in a folder of the bench: what is measured is always what the sources say. */
 const buildFunctions = async (): Promise<void> => {
-  for (const { name, directory } of [builtFunction('ai'), builtFunction('webhooks')]) {
+  for (const { name, directory } of [builtFunction('ai'), builtFunction('security'), builtFunction('webhooks')]) {
     await bundleFunction(name, directory);
     await fillCompileCache(name, directory);
   }
@@ -137,6 +138,7 @@ export const openGround = async (): Promise<Ground> => {
     METADATA_SERVER_DETECTION: 'none',
     LOG_LEVEL: 'warn',
     OMNI_INTERNAL_SECRET: internalSecret,
+    OMNI_KEY_FILE: join(scratch, 'keys.json'),
     STRIPE_WEBHOOK_SECRETS: stripeSecret,
   };
   const firestore = new Firestore({ projectId, host: firestoreEmulator.host, ssl: false, auth: noAuth() });

@@ -74,8 +74,8 @@ export const webhookIntake = async ({ environment, firestore }: Ground): Promise
     how:
       `Median of ${runs} runs of ${webhooks} webhooks, ${concurrency} at a time. Ours: the built \`webhooks\` function; ` +
       'each webhook has its own id and a real Stripe signature; the signature is checked, the event is published, the ' +
-      'intake is kept, then 200. Baseline: as many `create()` of one ' +
-      'document with the same payload by a plain Firestore client.',
+      'intake is kept, then 200. Those that come at the same time share publications and commits. Baseline: as many ' +
+      '`create()` of one document with the same payload by a plain Firestore client.',
     bound:
       'both write one document, and a webhook is also an HTTP request, a signature over its body and a publish. All ' +
       'processes share the same few cores here, the Pub/Sub emulator and the sender of the webhooks with them, so the ' +

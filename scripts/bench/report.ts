@@ -36,6 +36,17 @@ export interface ProfileSummary {
   readonly top: readonly SelfTime[];
 }
 
+/** What authenticated requests whose principal is known read from the store. */
+export interface HotPath {
+  readonly requests: number;
+  readonly reads: number;
+  /** Reads of the rate limits' counters, by which a lease is taken. */
+  readonly leases: number;
+}
+
+export const hotPathLine = ({ requests, reads, leases }: HotPath): string =>
+  `${requests} warm requests with an access token read ${reads} documents from the store, and ${leases} counters of rate limits to lease from.`;
+
 const boundOf = (row: Row): string =>
   isMet(row) === false ? ` **Not met:** ${row.bound ?? 'nothing is known to bound it.'}` : '';
 
@@ -44,6 +55,7 @@ const percent = (share: number): string => `${(share * 100).toFixed(share > 0 &&
 export const page = (
   rows: readonly Row[],
   { requests, schemaBuilding, withStart, top }: ProfileSummary,
+  hotPath: HotPath,
 ): string => `# How fast
 
 Made by \`npm run bench\`; not to be edited. ${new Date().toISOString().slice(0, 10)}, Node ${process.version},
@@ -55,6 +67,10 @@ Each ratio is against a baseline that was measured in the same run, in turn with
 they are of one machine on one day, on emulators.
 
 ${rows.map((row) => `- **${row.name}.** ${row.how}${boundOf(row)}`).join('\n')}
+
+## Nothing is read per request
+
+Counted below the store port, on Firestore's emulator: ${hotPathLine(hotPath)}
 
 ## Nothing is built per request
 

@@ -21,6 +21,8 @@ export interface FrameworkOptions {
   /** The built function's folder. */
   readonly directory: string;
   readonly env: Readonly<Record<string, string>>;
+  /** A program that is to start it, with its arguments: `['taskset', '-c', '0']`. */
+  readonly under?: readonly string[];
   /** Gets what it prints. */
   readonly log?: (text: string) => void;
 }
@@ -45,12 +47,13 @@ const endedWithin = 10_000;
 
 /** Starts it on a free port, with nothing in its environment but what production sets and what is given. */
 export const startFramework = async (options: FrameworkOptions): Promise<FrameworkProcess> => {
-  const { name, directory, env, log = () => {} } = options;
+  const { name, directory, env, under = [], log = () => {} } = options;
   const port = await freePort();
   const child = spawn(
     'sh',
     [
       ...['-c', untilInputCloses, 'sh'],
+      ...under,
       process.execPath,
       frameworkMain,
       `--target=${name}`,

@@ -6,6 +6,7 @@ import { joinOpenApi, type OpenApiDocument } from '#shared/http/openapi.ts';
 import { functionApp } from '#shared/runtime/function-app.ts';
 import { createRuntime } from '#shared/runtime/runtime.ts';
 import { firestoreIndexes } from '#shared/store/indexes.ts';
+import { asvsPage, readAsvs } from './asvs.ts';
 import { type FunctionFolder, root } from './functions.ts';
 import { manifestOf, unreachableRoutes } from './manifest.ts';
 
@@ -44,7 +45,7 @@ const byName = (a: { readonly name: string }, b: { readonly name: string }): num
 
 const text = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
-/** Every file that is written from the registries in code, with its content. Paths are relative to the repository. */
+/** Every file that is written from the registries in code and documents, with its content. Paths are relative to the repository. */
 export const generatedFiles = async (functions: readonly FunctionFolder[]): Promise<ReadonlyMap<string, string>> => {
   const definitions = functions.map(({ definition }) => definition);
   const collections = definitions.flatMap((definition) => definition.collections).toSorted(byName);
@@ -52,6 +53,7 @@ export const generatedFiles = async (functions: readonly FunctionFolder[]): Prom
     ['infra/manifest.json', text(manifestOf(definitions))],
     ['firestore.indexes.json', text(firestoreIndexes(collections))],
     ['docs/openapi.json', text(await joinedOpenApi(functions))],
+    ['docs/security/asvs.md', asvsPage(await readAsvs())],
   ]);
 };
 

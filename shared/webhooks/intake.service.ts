@@ -7,6 +7,7 @@ import { isOmniError } from '../kernel/errors.ts';
 import { platformTenant } from '../kernel/event.ts';
 import { derivedId } from '../kernel/ids.ts';
 import type { Database, Store } from '../store/store.ts';
+import { intakeKeeper } from './intake.keeper.ts';
 import type { Account, Intake } from './intake.schema.ts';
 import { accountConnected } from './webhook.events.ts';
 
@@ -67,6 +68,7 @@ export const createIntakeService = ({
   clock,
 }: IntakeOptions): IntakeService => {
   const publish = grouped(bus.publish, 100);
+  const keep = intakeKeeper({ database, intake });
   const known = new Map<string, { readonly tenant: string; readonly until: number }>();
 
   const tenantOf = async (provider: string, account: string): Promise<string | undefined> => {
@@ -109,15 +111,8 @@ export const createIntakeService = ({
           () => false,
           () => true,
         ));
-      try {
-        await database.transaction((transaction) => {
-          transaction.create(intake, id, entry);
-          if (waits && tenant !== undefined) transaction.emit(event);
-        });
-      } catch (error) {
-        if (isOmniError(error, 'already-exists')) return 'duplicate';
-        throw error;
-      }
+      const isNew = await keep({ id, entry, ...(waits && tenant !== undefined ? { event } : {}) });
+      if (!isNew) return 'duplicate';
       if (tenant !== undefined) return 'published';
       // The account may have been connected since we looked, and its release may have come before this entry.
       const meanwhile = await tenantOf(provider, account);

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { problemSchema } from '#shared/http/problem.ts';
 import { embeddedDriver } from '#shared/store/embedded.ts';
 import { accessToken } from '#tests/support/auth.ts';
+import { makeRequests } from '#tests/support/bodies.ts';
 import { dumping } from '#tests/support/dump.ts';
 import { valid } from '#tests/support/json-schema.ts';
 import { type Operation, parametersIn, pathWith, startOperations } from '#tests/support/operations.ts';
@@ -17,18 +18,36 @@ const operations = (await startOperations(runtime)).filter(({ scopes }) => scope
 
 const resources = await makeResources(runtime, operations, 'acme');
 await makeResources(runtime, operations, 'rival');
-const credentials = async (tenant: string) => {
-  const [key, token] = [await runtime.key(tenant, ['*']), await accessToken(runtime, tenant)];
-  return ({ person }: Operation): string => (person ? token : key);
-};
+const requests = await makeRequests(runtime, operations, 'acme');
+
+/** A key with every scope, and the access token of an owner. */
+const credentials = async (tenant: string) => ({
+  key: await runtime.key(tenant, ['*']),
+  token: await accessToken(runtime, tenant),
+});
+type Credentials = Awaited<ReturnType<typeof credentials>>;
 const [owner, rival, newcomer] = [await credentials('acme'), await credentials('rival'), await credentials('newcomer')];
+/** Keys are refused what is for people, whoever has them. */
+const allThatMay = ({ person }: Operation, { key, token }: Credentials) => (person ? [token] : [key, token]);
+const one = ({ person }: Operation, { key, token }: Credentials) => (person ? token : key);
 
-const ofAcme = async () => [...(await driver.dump())].filter(([path]) => path.startsWith('tenants/acme/'));
+/** All that is acme's, also in the collections of the platform: its keys, its record. */
+const ofAcme = async () =>
+  [...(await driver.dump())].filter(
+    ([path, data]) => path.startsWith('tenants/acme/') || path === 'tenantRecords/acme' || data.tenant === 'acme',
+  );
 
-const send = ({ app, method, path, body, schemas }: Operation, change: TestRequest, search = ''): Promise<Response> => {
+const send = (
+  { app, name, method, path, body, schemas }: Operation,
+  change: TestRequest,
+  search = '',
+): Promise<Response> => {
   const text =
     body === undefined || body === 'raw' ? {} : { body: fc.sample(valid(body, schemas), { numRuns: 1, seed: 1 })[0] };
-  return request(app, `${pathWith(path, resources[path] ?? {})}${search}`, { method, ...text, ...change });
+  const real = requests[name] ?? {};
+  const headers = { ...real.headers, ...change.headers };
+  const to = `${pathWith(path, resources[path] ?? {})}${search}`;
+  return request(app, to, { method, ...text, ...real, ...change, headers });
 };
 
 /** What was answered, without what names the one request. */
@@ -48,6 +67,9 @@ const itemSchema = z.union([
 const listSchema = z.object({ items: z.array(itemSchema), nextCursor: z.string().nullable() });
 const lists = reads.filter((operation) => parametersIn(operation, 'query').some(({ name }) => name === 'cursor'));
 
+/** Operations that name in their body what is to be kept apart. */
+const inBody = ['values/decrypt', 'scan/file', 'signed-urls'].map((end) => `POST /api/v1/advanced-security/${end}`);
+
 it('has real ids for every operation that takes one', () => {
   const unknown = operations.filter(({ path }) => Object.values(resources[path] ?? {}).includes(nobody));
   expect(unknown.map(({ name }) => name)).toEqual([]);
@@ -55,11 +77,14 @@ it('has real ids for every operation that takes one', () => {
 
 describe('with the ids of one tenant, another', () => {
   it.each(named(reads))('is told by %s what a tenant that has nothing is told', async (_name, operation) => {
-    const mine = await told(await send(operation, { key: owner(operation) }));
-    const theirs = await told(await send(operation, { key: newcomer(operation) }));
+    const mine = await told(await send(operation, { key: one(operation, owner) }));
+    const [theirs, ...same] = await Promise.all(
+      allThatMay(operation, newcomer).map(async (key) => told(await send(operation, { key }))),
+    );
     expect(mine.status).toBe(200);
     expect(theirs).not.toEqual(mine);
-    expect(JSON.stringify(theirs)).not.toContain('acme');
+    expect(same.every((answer) => answer.status === theirs?.status)).toBe(true);
+    expect(JSON.stringify([theirs, ...same])).not.toContain('acme');
     if (!operation.path.includes('{')) return;
     const ids = Object.fromEntries(
       parametersIn(operation, 'path').map(({ name, schema }) => {
@@ -68,21 +93,36 @@ describe('with the ids of one tenant, another', () => {
       }),
     );
     const nothing = await told(
-      await request(operation.app, pathWith(operation.path, ids), { key: newcomer(operation) }),
+      await request(operation.app, pathWith(operation.path, ids), { key: one(operation, newcomer) }),
     );
     expect(theirs).toEqual(nothing);
-    expect(theirs.status === 404 || operation.path.includes('{day}')).toBe(true);
+    expect(theirs?.status === 404 || operation.path.includes('{day}')).toBe(true);
   });
 
-  it.each(named(operations))('changes nothing of theirs by %s', async (_name, operation) => {
+  it.each(named(operations))('changes and learns nothing of theirs by %s', async (_name, operation) => {
     const before = await ofAcme();
     expect(before.length).toBeGreaterThan(0);
-    for (const headers of [{}, { 'omni-tenant': 'acme' }, { 'x-tenant': 'acme' }]) {
-      await send(operation, { key: rival(operation), headers });
+    for (const key of allThatMay(operation, rival)) {
+      for (const headers of [{}, { 'omni-tenant': 'acme' }, { 'x-tenant': 'acme' }]) {
+        const { status, body } = await told(await send(operation, { key, headers }));
+        const sent = JSON.stringify(requests[operation.name]?.body ?? null);
+        // What was sent may come back; nothing else names them.
+        if (status < 300 && !sent.includes('acme')) expect(JSON.stringify(body)).not.toMatch(/\bacme\b(?!\.example)/);
+      }
     }
     await runtime.bus.idle();
     expect(await ofAcme()).toEqual(before);
   });
+
+  it.each(named(operations.filter(({ name }) => inBody.includes(name))))(
+    'gets nothing of theirs that it names in the body by %s',
+    async (_name, operation) => {
+      for (const key of allThatMay(operation, rival)) {
+        expect((await send(operation, { key })).status).toBeGreaterThanOrEqual(400);
+      }
+      expect((await send(operation, { key: owner.key })).status).toBeLessThan(300);
+    },
+  );
 
   it.each(named(operations.filter(({ method }) => method === 'POST')))(
     'repeats nothing of theirs by their idempotency key at %s',
@@ -90,8 +130,9 @@ describe('with the ids of one tenant, another', () => {
       const headers = { 'idempotency-key': 'the-same' };
       // Some operations end the session that they are called in.
       const mine = await credentials('acme');
-      await send(operation, { key: mine(operation), headers });
-      const response = await send(operation, { key: rival(operation), headers });
+      await send(operation, { key: one(operation, mine), headers });
+      const theirs = await credentials('rival');
+      const response = await send(operation, { key: one(operation, theirs), headers });
       expect(response.headers.get('idempotency-replayed')).toBeNull();
     },
   );
@@ -105,8 +146,8 @@ describe('a cursor of one tenant', () => {
       await credentials('rival'),
       await credentials('newcomer'),
     ];
-    const page = async (who: typeof mine, search: string) =>
-      listSchema.parse(await (await send(operation, { key: who(operation) }, search)).json());
+    const page = async (who: Credentials, search: string) =>
+      listSchema.parse(await (await send(operation, { key: one(operation, who) }, search)).json());
     const first = await page(mine, '?limit=1');
     const everythingOfAcme = new Set((await page(mine, '?limit=200')).items.map(({ id }) => id));
     const rest = await page(theirs, `?cursor=${first.nextCursor}`);
@@ -115,5 +156,22 @@ describe('a cursor of one tenant', () => {
     expect(rest.items.filter(({ id }) => everythingOfAcme.has(id))).toEqual([]);
     const others = await page(nobodys, `?cursor=${first.nextCursor}`);
     expect(others.items.filter(({ id }) => everythingOfAcme.has(id))).toEqual([]);
+  });
+});
+
+/** What the requests above name is one particular person's, whom the last test's owner is not. */
+const ofSomebody = ['/api/v1/auth/passkeys/{id}', '/api/v1/auth/sessions/{id}'];
+/** What takes something away comes last. */
+const inOrder = [...operations].sort((a, b) => Number(a.method === 'DELETE') - Number(b.method === 'DELETE'));
+
+describe('the requests that prove this', () => {
+  it.each(named(inOrder))('mean something: their owner is not refused %s for its form', async (_name, operation) => {
+    const mine = await credentials('acme');
+    const answer = await send(operation, { key: one(operation, mine) });
+    const problem = problemSchema.safeParse(answer.status >= 400 ? await answer.json() : undefined);
+    // Where this fails, tests/support/bodies.ts is to be told of a body that the operation takes.
+    expect(problem.data?.errors ?? []).toEqual([]);
+    if (!operation.path.includes('{') || ofSomebody.includes(operation.path)) return;
+    expect(answer.status).toBeLessThan(300);
   });
 });

@@ -16,7 +16,7 @@ export interface ResponseCacheOptions {
 
 const cacheControl = 'private, no-cache';
 
-const etagOf = (json: string): string => `"${hash('sha1', json, 'base64url')}"`;
+const etagOf = (json: string): string => `"${hash('sha256', json, 'base64url')}"`;
 
 /** `If-None-Match` compares weakly (RFC 9110, 13.1.2). */
 const isKnown = (header: string | undefined, etag: string): boolean =>

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { manualClock } from '../../kernel/clock.ts';
 import { newId } from '../../kernel/ids.ts';
@@ -164,49 +164,5 @@ describe('the published keys', () => {
   it('that can not be read are a failure, not a refusal', async () => {
     const verify = tokenVerifier({ ...names, load: () => Promise.reject(new Error('down')), clock: here.clock });
     await expect(verify((await here.issue(subject)).accessToken)).rejects.toThrow('down');
-  });
-});
-
-describe('the vectors of RFC 8037, appendix A', () => {
-  const d = 'nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A';
-  const x = '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo';
-
-  it('sign to the published bytes with the key as we store it', () => {
-    const key = createPrivateKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', d, x } });
-    const input = 'eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc';
-    expect(sign(null, Buffer.from(input), key).toString('base64url')).toBe(
-      'hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg',
-    );
-    expect(published('k', key).x).toBe(x);
-  });
-
-  it('have the published thumbprint', async () => {
-    const { calculateJwkThumbprint } = await import('jose');
-    expect(await calculateJwkThumbprint({ kty: 'OKP', crv: 'Ed25519', x })).toBe(
-      'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k',
-    );
-  });
-});
-
-describe('tokens of the RFCs that are right in their own way', () => {
-  it.each([
-    [
-      'RFC 7515, A.1: HS256',
-      'eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk',
-    ],
-    [
-      'RFC 7515, A.3: ES256',
-      'eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q',
-    ],
-    [
-      'RFC 7515, A.5: none',
-      'eyJhbGciOiJub25lIn0.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.',
-    ],
-    [
-      'RFC 8037, A.4: EdDSA over no claims',
-      'eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg',
-    ],
-  ])('are none of ours: %s', async (_name, token) => {
-    expect(await here.verify(token)).toBeUndefined();
   });
 });
