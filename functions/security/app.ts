@@ -4,9 +4,12 @@ import {
   auditJobs,
   auditSchedules,
   authSettingsCollection,
+  completeFactorReset,
+  factorResetSweep,
   flowCollection,
   identityLinkCollection,
   keyRotationCollection,
+  mfaCollections,
   passkeyCollection,
   renewEncryption,
   rotateKeysDaily,
@@ -14,6 +17,7 @@ import {
   secretCollection,
   secretValueCollection,
   sendLink,
+  startFactorResets,
 } from '#shared/security/index.ts';
 import { advancedSecurity } from './routes/advanced-security.ts';
 import { advancedSecurityFiles } from './routes/advanced-security-files.ts';
@@ -24,12 +28,15 @@ import { authKeys } from './routes/auth-keys.ts';
 import { authOidc } from './routes/auth-oidc.ts';
 import { authPasskeys } from './routes/auth-passkeys.ts';
 import { authSessions } from './routes/auth-sessions.ts';
+import { mfa } from './routes/mfa.ts';
+import { mfaChallenge } from './routes/mfa-challenge.ts';
+import { mfaResets } from './routes/mfa-resets.ts';
 import { security as securityRoutes } from './routes/security.ts';
 import type { SecurityServices } from './services.ts';
 
 export const security = defineFunction<SecurityServices>({
   name: 'security',
-  paths: ['/api/v1/auth', '/api/v1/security', '/api/v1/advanced-security'],
+  paths: ['/api/v1/auth', '/api/v1/mfa', '/api/v1/security', '/api/v1/advanced-security'],
   routes: (services) => [
     ...auth(services),
     ...authSessions(services),
@@ -37,13 +44,16 @@ export const security = defineFunction<SecurityServices>({
     ...authOidc(services),
     ...authKeys(services),
     ...authAccess(services),
+    ...mfa(services),
+    ...mfaChallenge(services),
+    ...mfaResets(services),
     ...securityRoutes(services),
     ...advancedSecurity(services),
     ...advancedSecuritySecrets(services),
     ...advancedSecurityFiles(services),
   ],
-  jobs: [sendLink, rotateSigningKey, renewEncryption, ...auditJobs],
-  schedules: [rotateKeysDaily, ...auditSchedules],
+  jobs: [sendLink, rotateSigningKey, renewEncryption, startFactorResets, completeFactorReset, ...auditJobs],
+  schedules: [rotateKeysDaily, factorResetSweep, ...auditSchedules],
   collections: [
     authSettingsCollection,
     identityLinkCollection,
@@ -52,6 +62,7 @@ export const security = defineFunction<SecurityServices>({
     secretCollection,
     secretValueCollection,
     keyRotationCollection,
+    ...mfaCollections,
     ...auditCollections,
   ],
   secrets: [],

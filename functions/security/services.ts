@@ -8,6 +8,7 @@ import {
   createFlows,
   createKeyRotationService,
   createLinks,
+  createMfa,
   createOidcService,
   createPasskeyService,
   createPasswordCheck,
@@ -24,6 +25,8 @@ import {
   flowCollection,
   identityLinkCollection,
   keyRotationCollection,
+  mfaChallengeCollection,
+  mfaProfileCollection,
   passkeyCollection,
   publicFetch,
   type SecurityPolicyService,
@@ -38,7 +41,7 @@ import {
 } from '#shared/security/index.ts';
 
 /** Who people are, and how they show it. */
-const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'of'>) => {
+const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'of' | 'withSince'>) => {
   const { config, database, cache, makeEvent, newId, clock, tenants, roles, protector, signingKeys } = runtime;
   const userStore = database.tenants(userCollection);
   const users = createUserService({ database, users: userStore, roles, makeEvent, newId, clock });
@@ -77,25 +80,31 @@ const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'o
     policy,
     sessions,
     tenants,
+    roles,
     passwords: createPasswordHasher(),
     checkPassword: createPasswordCheck(),
     makeEvent,
     newId,
     clock,
+    defaultAppUrl: config.appUrl,
   };
   const accounts = database.tenants(serviceAccountCollection);
-  const signIns = createSignInService(common);
+  const { secondFactor, passkeyChanges, withPasskeys } = createMfa(common);
+  const signIns = createSignInService({ ...common, secondFactor });
   const flows = createFlows({ flows: database.tenants(flowCollection), clock });
   const isLocal = config.environment === 'local';
   const fetch = publicFetch({ allowPrivate: isLocal });
+  const passkeys = createPasskeyService({
+    ...common,
+    passkeys: database.tenants(passkeyCollection),
+    users: userStore,
+    flows,
+    changes: passkeyChanges,
+    signIns,
+  });
   return {
-    passkeys: createPasskeyService({
-      ...common,
-      passkeys: database.tenants(passkeyCollection),
-      users: userStore,
-      flows,
-      signIns,
-    }),
+    ...withPasskeys(passkeys),
+    passkeys,
     oidc: createOidcService({ ...common, flows, signIns, fetch, allowInsecure: isLocal }),
     users,
     authSettings,
@@ -118,7 +127,7 @@ const createProtection = (runtime: Runtime) => {
 };
 
 /** Every collection with encrypted fields, of whatever function: rotation renews these. A test finds one that is missing. */
-export const encryptedCollections = [secretValueCollection];
+export const encryptedCollections = [secretValueCollection, mfaProfileCollection, mfaChallengeCollection];
 
 /** Keys, and what is kept under them. */
 const createEncryption = ({ database, keyRings: keys, fieldEncryption: fields, blobs, makeEvent, clock }: Runtime) => {

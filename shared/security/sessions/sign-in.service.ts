@@ -20,7 +20,12 @@ import type { Sessions } from './session.service.ts';
 export const challengeSchema = z
   .object({
     challenge: z.string().meta({ description: 'To be sent with the second factor.' }),
-    methods: z.array(z.string()).meta({ description: 'Any of them will do.' }),
+    methods: z.array(z.string()).meta({
+      description: 'Any of them will do. Where there is none, an administrator has to reset the factors.',
+    }),
+    enrolment: z.boolean().meta({
+      description: 'The tenant asks for a second factor and there is none: set up one of `methods` to get in.',
+    }),
     expiresAt: z.iso.datetime(),
   })
   .meta({ id: 'SecondFactorChallenge' });
@@ -40,12 +45,21 @@ export interface FirstFactor {
   readonly user: Pick<Stored<User>, 'id' | 'value'>;
   readonly method: Method;
   readonly device: Device;
+  /** What a trusted device keeps: with it the second factor is not asked for, where the tenant allows that. */
+  readonly deviceToken?: string | undefined;
+  /** `elevated`: something is strange, so a second factor is asked for though the device is trusted. */
+  readonly risk?: 'elevated' | undefined;
 }
+
+/** What is asked for now; where nothing is, whether the account has a second factor nevertheless. */
+export type SecondFactorDecision =
+  | { readonly challenge: SecondFactorChallenge }
+  | { readonly challenge?: undefined; readonly secondFactor: boolean };
 
 /** Decides, for every way to sign in, whether one factor is enough. */
 export interface SecondFactor {
-  /** What is asked for now; undefined where nothing is. Whoever answers it opens the session (`Sessions.open`). */
-  begin(first: FirstFactor): Promise<SecondFactorChallenge | undefined>;
+  /** Whoever takes the answer to its challenge opens the session (`Sessions.open`). */
+  begin(first: FirstFactor): Promise<SecondFactorDecision>;
 }
 
 /** An attempt before it is looked at. */
@@ -67,12 +81,13 @@ export interface PasswordSignIn {
   readonly tenant: string;
   readonly email: string;
   readonly password: string;
+  readonly deviceToken?: string | undefined;
 }
 
 export interface SignInService {
   /** Fails with `unauthenticated`, in the same words and time whatever was wrong. */
   withPassword(request: PasswordSignIn, device: Device): Promise<SignInResult>;
-  withLink(token: string, device: Device): Promise<SignInResult>;
+  withLink(token: string, device: Device, deviceToken?: string): Promise<SignInResult>;
   /** Throws `rate-limited` for an attempt that is one too many. */
   admit(attempt: SignInAttempt): Promise<void>;
   /** After the first factor, whichever it was: asks for the second one, or opens the session. */
@@ -123,9 +138,10 @@ export const createSignInService = (options: SignInOptions): SignInService => {
 
   const finish: SignInService['finish'] = async (first) => {
     const { tenant, user, method, device } = first;
-    const challenge = await secondFactor?.begin(first);
-    if (challenge !== undefined) return { status: 'second-factor', ...challenge };
-    return { status: 'complete', ...(await sessions.open(tenant, user, { methods: [method], device })) };
+    const decision = (await secondFactor?.begin(first)) ?? { secondFactor: false };
+    if (decision.challenge !== undefined) return { status: 'second-factor', ...decision.challenge };
+    const proof = { methods: [method], device, secondFactor: decision.secondFactor };
+    return { status: 'complete', ...(await sessions.open(tenant, user, proof)) };
   };
 
   /** What was hashed with yesterday's parameters is hashed again, now that the password is here. */
@@ -151,7 +167,7 @@ export const createSignInService = (options: SignInOptions): SignInService => {
     admit: async (attempt) => guard?.admit(attempt),
     refuse,
     finish,
-    withPassword: async ({ tenant, email, password }, device) => {
+    withPassword: async ({ tenant, email, password, deviceToken }, device) => {
       const attempt: SignInAttempt = { tenant, account: sha256(email), method: 'pwd', device };
       await guard?.admit(attempt);
       if (!(await isActiveTenant(tenants, tenant))) throw notSignedIn();
@@ -162,16 +178,16 @@ export const createSignInService = (options: SignInOptions): SignInService => {
         return refuse(attempt, reason ?? 'unknown-account', user?.id);
       }
       if (passwords.isOutdated(user.value.passwordHash ?? '')) await rehash(tenant, user, password);
-      return finish({ tenant, user, method: 'pwd', device });
+      return finish({ tenant, user, method: 'pwd', device, deviceToken });
     },
-    withLink: async (token, device) => {
+    withLink: async (token, device, deviceToken) => {
       const { tenant, user }: FoundLink = await links.spend(token, 'sign-in', (found) => (transaction) => {
         if (found.user.value.emailVerified) return;
         // Who has the link has shown to read the mail.
         const value = { ...found.user.value, emailVerified: true, updatedAt: isoTime(clock.now()) };
         transaction.update(userStore.of(found.tenant), found.user.id, value, { revision: found.user.revision });
       });
-      return finish({ tenant, user, method: 'link', device });
+      return finish({ tenant, user, method: 'link', device, deviceToken });
     },
   };
 };
