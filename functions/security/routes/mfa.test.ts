@@ -58,10 +58,10 @@ describe('an authenticator app', () => {
     const code = appCode(begun.secret, clock.now());
     const confirm = (given: string) =>
       mfa('/totp/confirm', { enrolment: begun.enrolment, code: given, name: 'My phone' }, there.key);
-    expect(await refusal(await confirm(otherCode(code)))).toEqual([401, 'unauthenticated']);
+    expect(await refusal(await confirm(otherCode(code)))).toEqual([400, 'invalid-request']);
     const made = factorViewSchema.parse(await (await confirm(code)).json());
     expect(made).toMatchObject({ method: 'totp', name: 'My phone' });
-    expect((await confirm(code)).status).toBe(401);
+    expect((await confirm(code)).status).toBe(400);
     expect((await overview(there.key)).factors).toEqual([made]);
     expect(await mailsTo(there.email)).toContain('factor-added');
     expect(await eventsOf(there.user)).toEqual(expect.arrayContaining(['security.factor.added']));
@@ -324,9 +324,9 @@ describe('codes by mail and text message', () => {
     const begun = sentEnrolmentSchema.parse(await (await mfa(`/${what}`, body, there.key)).json());
     const code = await codeTo(to);
     const confirm = (given: string) => mfa(`/${what}/confirm`, { enrolment: begun.enrolment, code: given }, there.key);
-    expect((await confirm(otherCode(code))).status).toBe(401);
+    expect((await confirm(otherCode(code))).status).toBe(400);
     expect((await confirm(code)).status).toBe(201);
-    expect((await confirm(code)).status).toBe(401);
+    expect((await confirm(code)).status).toBe(400);
     return begun;
   };
 

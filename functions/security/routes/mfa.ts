@@ -72,7 +72,10 @@ const beginPhone = endpoint({
   confidential: true,
   maxBody,
   body: z.strictObject({
-    number: z.e164().meta({ description: 'In the international form.', examples: ['+4930123456'] }),
+    number: z
+      .string()
+      .regex(/^\+[1-9]\d{6,14}$/)
+      .meta({ description: 'In the international form (E.164).', examples: ['+4930123456'] }),
     locale,
   }),
   status: 201,

@@ -4,7 +4,7 @@ import type { Device } from '../identity/identity.events.ts';
 import type { Writes } from '../identity/links.ts';
 import type { Method } from '../sessions/session.schema.ts';
 import type { ChallengeMethod, FactorProof, MfaChallenge } from './challenge.schema.ts';
-import type { Challenges } from './challenges.ts';
+import { type Challenges, refusedIn } from './challenges.ts';
 import type { FactorBook } from './factor-book.ts';
 import { afterFailure, afterSuccess, maxGuesses, requireUnlocked } from './guesses.ts';
 import { type Asked, createJudge, type Judgement, type JudgeOptions } from './judge.ts';
@@ -34,12 +34,12 @@ export interface Answers {
   find(request: Pick<AnswerRequest, 'token' | 'purposes' | 'session'>): Promise<Asked>;
   /**
    * Judges an answer. `onRight` commits what it opens together with `write`; where somebody else was faster, all is
-   * looked at again. A wrong answer is counted before it is refused. Fails with `unauthenticated` for a wrong answer,
-   * and for a challenge that is over; `rate-limited` after too many wrong codes.
+   * looked at again. A wrong answer is counted before it is refused. Fails with `unauthenticated`, in a session
+   * with `invalid-request`, for a wrong answer and for a challenge that is over; `rate-limited` after too many wrong codes.
    */
   take<R>(
     request: AnswerRequest,
-    proof: FactorProof | ((asked: Asked) => FactorProof),
+    proof: FactorProof,
     onRight: (asked: Asked, answer: RightAnswer) => Promise<R>,
   ): Promise<R>;
   /** As `take`, for a factor that is only being set up: `isRight` judges. Wrong answers count for the challenge alone. */
@@ -59,10 +59,13 @@ export interface AnswersOptions extends JudgeOptions {
 /** Everybody who answers at once meets at one document: who loses this often has lost. */
 const maxAttempts = 25;
 
-const wrongAnswer = () => new OmniError('unauthenticated', 'This is not right.');
+const wrongAnswer = ({ session }: Pick<AnswerRequest, 'session'>) => refusedIn(session, 'This is not right.');
 
-const isLost = (error: unknown): boolean =>
-  isOmniError(error, 'revision-conflict') || isOmniError(error, 'not-found') || isOmniError(error, 'already-exists');
+/** Somebody else was faster; also in making the document of the person's factors. */
+const isLost = (error: unknown, { factors }: Asked): boolean =>
+  isOmniError(error, 'revision-conflict') ||
+  isOmniError(error, 'not-found') ||
+  (isOmniError(error, 'already-exists') && factors.stored === undefined);
 
 export const createAnswers = (options: AnswersOptions): Answers => {
   const { database, challenges, book, notices, makeEvent, clock } = options;
@@ -131,7 +134,7 @@ export const createAnswers = (options: AnswersOptions): Answers => {
       try {
         return await attempt(asked);
       } catch (error) {
-        if (!isLost(error)) throw error;
+        if (!isLost(error, asked)) throw error;
       }
     }
     throw new OmniError('revision-conflict', 'Others answer at the same time. Try again.');
@@ -139,17 +142,16 @@ export const createAnswers = (options: AnswersOptions): Answers => {
 
   return {
     find,
-    take: async (request, given, onRight) => {
+    take: async (request, proof, onRight) => {
       // A passkey's signature is good once: it is not judged again where the commit is tried again.
       let signed: Judgement | undefined;
       return settle(request, async (asked) => {
-        const proof = typeof given === 'function' ? given(asked) : given;
-        if (!asked.challenge.value.methods.includes(proof.method)) throw wrongAnswer();
+        if (!asked.challenge.value.methods.includes(proof.method)) throw wrongAnswer(request);
         if (proof.method !== 'passkey') requireUnlocked(asked.factors.profile, clock.now());
         const right = signed ?? (await judge(asked, proof, request.device));
         if (right === undefined) {
           await fail(asked, proof.method, request.device);
-          throw wrongAnswer();
+          throw wrongAnswer(request);
         }
         if (proof.method === 'passkey') signed = right;
         return onRight(asked, answerOf(asked, right));
@@ -159,7 +161,7 @@ export const createAnswers = (options: AnswersOptions): Answers => {
       settle(request, async (asked) => {
         if (!(await isRight(asked))) {
           await fail(asked, 'totp', request.device, true);
-          throw wrongAnswer();
+          throw wrongAnswer(request);
         }
         return onRight(asked, challenges.spend(asked));
       }),

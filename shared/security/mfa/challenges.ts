@@ -32,7 +32,7 @@ export interface Challenges {
   draft(tenant: string, challenge: NewChallenge): MadeChallenge & { readonly write: Writes };
   create(tenant: string, challenge: NewChallenge): Promise<MadeChallenge>;
   /**
-   * Fails with `unauthenticated` for one that is unknown, used, over, for something else, of another session, or older
+   * Fails with `unauthenticated`, in a session with `invalid-request`, for one that is unknown, used, over, for something else, of another session, or older
    * than its user's epoch.
    */
   find(token: string, purposes: readonly MfaChallenge['purpose'][], session?: string): Promise<FoundChallenge>;
@@ -53,7 +53,15 @@ export const challengeLifetime = 600_000;
 
 const pattern = /^omc_([a-z0-9-]{2,63})\.([\w-]{43})$/;
 
-export const challengeOver = () => new OmniError('unauthenticated', 'This challenge is over. Begin again.');
+/**
+ * Refuses an answer. In a session the credential is not what is wrong: `unauthenticated` would tell a client that its
+ * token is.
+ */
+export const refusedIn = (session: string | undefined, message: string): OmniError =>
+  new OmniError(session === undefined ? 'unauthenticated' : 'invalid-request', message);
+
+export const challengeOver = (session?: string): OmniError =>
+  refusedIn(session, 'This challenge is over. Begin again.');
 
 /** Of a challenge that asks for something else. */
 export const notAsked = () => new OmniError('precondition-failed', 'This challenge does not ask for that.');
@@ -80,16 +88,16 @@ export const createChallenges = ({ challenges, users, tenants, clock }: Challeng
     },
     find: async (token, purposes, session) => {
       const [, tenant, secret] = pattern.exec(token) ?? [];
-      if (tenant === undefined || secret === undefined) throw challengeOver();
+      if (tenant === undefined || secret === undefined) throw challengeOver(session);
       const challenge = await challenges.of(tenant).get(hashOf(secret));
-      if (challenge === undefined || !purposes.includes(challenge.value.purpose)) throw challengeOver();
-      if (challenge.value.session !== session) throw challengeOver();
+      if (challenge === undefined || !purposes.includes(challenge.value.purpose)) throw challengeOver(session);
+      if (challenge.value.session !== session) throw challengeOver(session);
       const [user, isActive] = await Promise.all([
         users.of(tenant).get(challenge.value.user),
         isActiveTenant(tenants, tenant),
       ]);
       if (!isActive || user?.value.status !== 'active' || user.value.epoch !== challenge.value.epoch) {
-        throw challengeOver();
+        throw challengeOver(session);
       }
       return { tenant, secret, challenge, user };
     },

@@ -18,11 +18,13 @@ const perTick = 200;
 export const startFactorResets = defineJob({
   name: 'security.start-factor-resets',
   on: [factorResetSweep.event],
-  handle: async (_event, { commit }, { factorResets, makeEvent }: FactorResetJobServices) => {
+  handle: async ({ time }, { commit }, { factorResets, makeEvent }: FactorResetJobServices) => {
     const due = await factorResets.due(perTick);
     await commit((transaction) => {
       for (const { tenant, reset } of due) {
-        const event = makeEvent(resetDue, { id: `factor-reset:${reset}`, tenant, subject: reset, data: { reset } });
+        // Of this tick, so that one that failed is begun again by the next.
+        const id = `factor-reset:${reset}:${time.slice(0, 16)}`;
+        const event = makeEvent(resetDue, { id, tenant, subject: reset, data: { reset } });
         transaction.emit(event);
       }
     });

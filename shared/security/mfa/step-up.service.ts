@@ -12,7 +12,7 @@ import type { FactorBook } from './factor-book.ts';
 export interface StepUpService {
   /** Asks for a second factor, or for the password where there is none. */
   begin(actor: Actor): Promise<SecondFactorChallenge>;
-  /** A new access token of the same session. Fails with `unauthenticated` for a wrong answer. */
+  /** A new access token of the same session. Fails with `invalid-request` for a wrong answer. */
   verify(actor: Actor, token: string, proof: FactorProof, device: Device): Promise<IssuedToken>;
   /**
    * Makes what a session has proved so far count no more for sensitive calls, within 30 seconds. For whoever has found
