@@ -4,9 +4,12 @@ import {
   auditJobs,
   auditSchedules,
   authSettingsCollection,
+  completeFactorReset,
+  factorResetSweep,
   flowCollection,
   identityLinkCollection,
   keyRotationCollection,
+  mfaCollections,
   passkeyCollection,
   renewEncryption,
   rotateKeysDaily,
@@ -14,6 +17,7 @@ import {
   secretCollection,
   secretValueCollection,
   sendLink,
+  startFactorResets,
   threatCollections,
   threatJobs,
 } from '#shared/security/index.ts';
@@ -26,6 +30,9 @@ import { authKeys } from './routes/auth-keys.ts';
 import { authOidc } from './routes/auth-oidc.ts';
 import { authPasskeys } from './routes/auth-passkeys.ts';
 import { authSessions } from './routes/auth-sessions.ts';
+import { mfa } from './routes/mfa.ts';
+import { mfaChallenge } from './routes/mfa-challenge.ts';
+import { mfaResets } from './routes/mfa-resets.ts';
 import { security as securityRoutes } from './routes/security.ts';
 import { threatDetection } from './routes/threat-detection.ts';
 import { threatDetectionRules } from './routes/threat-detection-rules.ts';
@@ -33,7 +40,7 @@ import type { SecurityServices } from './services.ts';
 
 export const security = defineFunction<SecurityServices>({
   name: 'security',
-  paths: ['/api/v1/auth', '/api/v1/security', '/api/v1/advanced-security', '/api/v1/threat-detection'],
+  paths: ['/api/v1/auth', '/api/v1/mfa', '/api/v1/security', '/api/v1/advanced-security', '/api/v1/threat-detection'],
   routes: (services) => [
     ...auth(services),
     ...authSessions(services),
@@ -41,6 +48,9 @@ export const security = defineFunction<SecurityServices>({
     ...authOidc(services),
     ...authKeys(services),
     ...authAccess(services),
+    ...mfa(services),
+    ...mfaChallenge(services),
+    ...mfaResets(services),
     ...securityRoutes(services),
     ...advancedSecurity(services),
     ...advancedSecuritySecrets(services),
@@ -48,8 +58,16 @@ export const security = defineFunction<SecurityServices>({
     ...threatDetection(services),
     ...threatDetectionRules(services),
   ],
-  jobs: [sendLink, rotateSigningKey, renewEncryption, ...auditJobs, ...threatJobs],
-  schedules: [rotateKeysDaily, ...auditSchedules],
+  jobs: [
+    sendLink,
+    rotateSigningKey,
+    renewEncryption,
+    startFactorResets,
+    completeFactorReset,
+    ...auditJobs,
+    ...threatJobs,
+  ],
+  schedules: [rotateKeysDaily, factorResetSweep, ...auditSchedules],
   collections: [
     authSettingsCollection,
     identityLinkCollection,
@@ -58,6 +76,7 @@ export const security = defineFunction<SecurityServices>({
     secretCollection,
     secretValueCollection,
     keyRotationCollection,
+    ...mfaCollections,
     ...auditCollections,
     ...threatCollections,
   ],

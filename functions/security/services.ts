@@ -9,6 +9,7 @@ import {
   createFlows,
   createKeyRotationService,
   createLinks,
+  createMfa,
   createOidcService,
   createPasskeyService,
   createPasswordCheck,
@@ -27,6 +28,8 @@ import {
   identityLinkCollection,
   ipPlaces,
   keyRotationCollection,
+  mfaChallengeCollection,
+  mfaProfileCollection,
   passkeyCollection,
   publicFetch,
   riskProfileCollection,
@@ -42,7 +45,7 @@ import {
 } from '#shared/security/index.ts';
 
 /** Who people are, and how they show it. */
-const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'of'>) => {
+const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'of' | 'withSince'>) => {
   const { config, database, cache, makeEvent, newId, clock, tenants, roles, protector, signingKeys } = runtime;
   const userStore = database.tenants(userCollection);
   const users = createUserService({ database, users: userStore, roles, makeEvent, newId, clock });
@@ -92,28 +95,34 @@ const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'o
     policy,
     sessions,
     tenants,
+    roles,
     passwords: createPasswordHasher(),
     checkPassword: createPasswordCheck(countBreaches === undefined ? {} : { countBreaches }),
     makeEvent,
     newId,
     clock,
+    defaultAppUrl: config.appUrl,
   };
   const accounts = database.tenants(serviceAccountCollection);
   const { guard, risk } = threats;
   const isBreached = async (password: string) => ((await countBreaches?.(password)) ?? 0) > 0;
-  const signIns = createSignInService({ ...common, guard, risk, isBreached });
+  const { secondFactor, passkeyChanges, withPasskeys } = createMfa(common);
+  const signIns = createSignInService({ ...common, secondFactor, guard, risk, isBreached });
   const flows = createFlows({ flows: database.tenants(flowCollection), clock });
   const isLocal = config.environment === 'local';
   const fetch = publicFetch({ allowPrivate: isLocal });
+  const passkeys = createPasskeyService({
+    ...common,
+    passkeys: database.tenants(passkeyCollection),
+    users: userStore,
+    flows,
+    changes: passkeyChanges,
+    signIns,
+  });
   return {
     ...threats,
-    passkeys: createPasskeyService({
-      ...common,
-      passkeys: database.tenants(passkeyCollection),
-      users: userStore,
-      flows,
-      signIns,
-    }),
+    ...withPasskeys(passkeys),
+    passkeys,
     oidc: createOidcService({ ...common, flows, signIns, fetch, allowInsecure: isLocal }),
     users,
     authSettings,
@@ -136,7 +145,12 @@ const createProtection = (runtime: Runtime) => {
 };
 
 /** Every collection with encrypted fields, of whatever function: rotation renews these. A test finds one that is missing. */
-export const encryptedCollections = [secretValueCollection, riskProfileCollection];
+export const encryptedCollections = [
+  secretValueCollection,
+  mfaProfileCollection,
+  mfaChallengeCollection,
+  riskProfileCollection,
+];
 
 /** Keys, and what is kept under them. */
 const createEncryption = ({ database, keyRings: keys, fieldEncryption: fields, blobs, makeEvent, clock }: Runtime) => {

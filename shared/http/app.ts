@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
 import type { Cache } from '../cache/cache.ts';
+import { type Clock, systemClock } from '../kernel/clock.ts';
 import { OmniError } from '../kernel/errors.ts';
 import type { Logger, Metrics, Tracing } from '../telemetry/index.ts';
 import { type Authenticate, authentication } from './authenticate.ts';
@@ -28,6 +29,8 @@ export interface HttpGround {
   readonly tracing: Tracing;
   readonly identity: ServiceIdentity;
   readonly authenticate: Authenticate;
+  /** The system's where absent. */
+  readonly clock?: Clock;
   /** Admits everybody where absent. */
   readonly admission?: Admission;
   /** Entries at the end of `X-Forwarded-For` that are our own proxies'. 0 where absent. */
@@ -86,7 +89,7 @@ const mountPipeline = (app: App, ground: HttpGround, routes: readonly Route[]): 
   app.use(performanceMonitor({ logger: ground.logger, slowAfter: ground.slowAfter ?? 1_000 }));
   app.use(
     preflight,
-    authentication(ground.authenticate),
+    authentication(ground.authenticate, ground.clock ?? systemClock),
     admission(ground.admission ?? admitsAll, ground.trustedHops ?? 0),
     crossOrigin,
   );

@@ -1,4 +1,5 @@
 import { type Principal, systemActor } from '../kernel/actor.ts';
+import type { Clock } from '../kernel/clock.ts';
 import { OmniError } from '../kernel/errors.ts';
 import { platformTenant } from '../kernel/event.ts';
 import { runWithContext } from '../telemetry/index.ts';
@@ -27,8 +28,9 @@ const ofService = (c: HttpContext): Principal => ({
  * refused at once, wherever it is sent.
  */
 export const authentication =
-  (authenticate: Authenticate): Middleware =>
+  (authenticate: Authenticate, clock: Clock): Middleware =>
   (c, next) => {
+    c.set('now', clock.now());
     if (c.get('internal')) {
       c.set('principal', ofService(c));
       return next();

@@ -5,7 +5,7 @@ export interface Client {
   readonly ip?: string;
   readonly userAgent?: string;
   /** What the client was given at a sign-in before. A secret. */
-  readonly deviceToken?: string;
+  readonly knownDevice?: string;
 }
 
 const maxUserAgent = 300;
@@ -15,10 +15,10 @@ const maxDeviceToken = 100;
 export const clientOf = (c: HttpContext): Client => {
   const ip = c.get('address');
   const userAgent = (c.req.header('user-agent') ?? '').replaceAll(/[\p{Cc}\p{Cs}]+/gu, ' ').slice(0, maxUserAgent);
-  const deviceToken = c.req.header('omni-device') ?? '';
+  const knownDevice = c.req.header('omni-device') ?? '';
   return {
     ...(ip === undefined ? {} : { ip }),
     ...(userAgent === '' ? {} : { userAgent }),
-    ...(deviceToken === '' || deviceToken.length > maxDeviceToken ? {} : { deviceToken }),
+    ...(knownDevice === '' || knownDevice.length > maxDeviceToken ? {} : { knownDevice }),
   };
 };

@@ -11,6 +11,8 @@ export interface RequestVariables {
   /** The caller proved to be one of our own services. */
   internal: boolean;
   principal: Principal | undefined;
+  /** When it was found out who calls; milliseconds since the Unix epoch. */
+  now: number;
   /** From where the request came, as our own proxies saw it; undefined where nobody knows. */
   address: string | undefined;
   /** The body as it came, for signatures. */

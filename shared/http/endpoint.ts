@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Actor } from '../kernel/actor.ts';
-import { requireScopes } from '../kernel/actor.ts';
-import type { ErrorCode, FieldIssue } from '../kernel/errors.ts';
+import { requireScopes, requireStepUp } from '../kernel/actor.ts';
+import type { ErrorCode, FieldIssue, StepUp } from '../kernel/errors.ts';
 import { OmniError } from '../kernel/errors.ts';
 import { platformTenant } from '../kernel/event.ts';
 import { defaultMaxBody, parseJson, readBody } from './body.ts';
@@ -13,9 +13,15 @@ export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
 /**
  * Who may call: a credential with all of these scopes (`person`: of somebody who is signed in, not a key), only our own
- * services, or anybody.
+ * services, or anybody. `stepUp` is asked of people, not of keys: that they have proved who they are lately (RFC 9470).
  */
-export type Access = { readonly scopes: readonly string[]; readonly person?: true } | 'internal' | 'public';
+export type Access =
+  | { readonly scopes: readonly string[]; readonly person?: true; readonly stepUp?: StepUp }
+  | 'internal'
+  | 'public';
+
+/** For calls that give access away, take it from somebody, or can't be undone: within 15 minutes, by two factors. */
+export const sensitive: StepUp = { maxAge: 900, acr: 'aal2' };
 
 /** The contract of one operation. The parser, the types and the OpenAPI document all come from it. */
 export interface Endpoint<P, Q, B, R> {
@@ -90,6 +96,7 @@ const admit = (access: Access, c: HttpContext): Actor => {
     throw new OmniError('forbidden', 'This is for people who are signed in, not for keys.');
   }
   requireScopes(actor, access.scopes);
+  if (access.stepUp !== undefined) requireStepUp(actor, access.stepUp, c.get('now'));
   return actor;
 };
 

@@ -123,6 +123,7 @@ const codesOf = (contract: AnyEndpoint): ErrorCode[] => {
     for (const code of ['payload-too-large', 'unsupported-media-type'] as const) codes.add(code);
   }
   if (contract.body !== undefined) codes.add('malformed-json');
+  if (typeof contract.access === 'object' && contract.access.stepUp !== undefined) codes.add('step-up-required');
   if (isRepeatable(contract)) {
     for (const code of ['idempotency-in-flight', 'idempotency-mismatch'] as const) codes.add(code);
   }
@@ -174,6 +175,9 @@ const operationOf = (contract: AnyEndpoint, convert: Convert): Json => {
     ...(contract.description === undefined ? {} : { description: contract.description }),
     ...(typeof access === 'object' ? { security: [{ apiKey: [] }], 'x-scopes': access.scopes } : { security: [] }),
     ...(typeof access === 'object' && access.person === true ? { 'x-person': true } : {}),
+    ...(typeof access === 'object' && access.stepUp !== undefined
+      ? { 'x-step-up': { acr: access.stepUp.acr, maxAge: access.stepUp.maxAge } }
+      : {}),
     parameters: [
       ...parametersOf('path', contract.params, convert),
       ...parametersOf('query', contract.query, convert),

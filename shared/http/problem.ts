@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { type ErrorCode, type FieldIssue, isOmniError, OmniError } from '../kernel/errors.ts';
+import { type ErrorCode, type FieldIssue, isOmniError, OmniError, type StepUp } from '../kernel/errors.ts';
 
 /** The one table from error code to HTTP status and title. */
 export const problems: Readonly<Record<ErrorCode, { readonly status: number; readonly title: string }>> = {
@@ -8,6 +8,7 @@ export const problems: Readonly<Record<ErrorCode, { readonly status: number; rea
   'invalid-cursor': { status: 400, title: 'The cursor is not valid' },
   'invalid-signature': { status: 400, title: 'The signature is not valid' },
   unauthenticated: { status: 401, title: 'A valid credential is needed' },
+  'step-up-required': { status: 401, title: 'Proof of who you are is needed once more' },
   forbidden: { status: 403, title: 'The credential does not allow this' },
   'not-found': { status: 404, title: 'Not found' },
   shredded: { status: 410, title: 'It was destroyed for good' },
@@ -63,10 +64,21 @@ export const toProblem = (error: OmniError, requestId: string): Problem => {
   };
 };
 
+/** RFC 9470, section 3. */
+const stepUpChallenge = ({ acr, maxAge }: StepUp): string =>
+  [
+    'Bearer realm="omni"',
+    'error="insufficient_user_authentication"',
+    'error_description="A more recent or surer proof of who you are is needed"',
+    `acr_values="${acr}"`,
+    `max_age="${maxAge}"`,
+  ].join(', ');
+
 export const problemResponse = (error: OmniError, requestId: string): Response => {
   const problem = toProblem(error, requestId);
   const headers = new Headers({ 'content-type': 'application/problem+json', 'cache-control': 'no-store' });
   if (error.code === 'unauthenticated') headers.set('www-authenticate', 'Bearer realm="omni"');
+  if (error.stepUp !== undefined) headers.set('www-authenticate', stepUpChallenge(error.stepUp));
   const retryAfter = error.retryAfter ?? (error.code === 'unavailable' ? 1 : undefined);
   if (retryAfter !== undefined) headers.set('retry-after', String(Math.max(1, Math.ceil(retryAfter))));
   return new Response(JSON.stringify(problem), { status: problem.status, headers });

@@ -1,4 +1,4 @@
-import { OmniError } from './errors.ts';
+import { type Acr, OmniError, type StepUp } from './errors.ts';
 import { derivedId, type NewId } from './ids.ts';
 
 /** Who asks: always in one tenant, always with a known set of scopes. The first argument of every service call. */
@@ -10,6 +10,12 @@ export interface Actor {
   readonly scopes: ReadonlySet<string>;
   /** The session in which a user asks. */
   readonly session?: string;
+  /** When a user last proved who they are; seconds since the Unix epoch. */
+  readonly authTime?: number;
+  /** How surely. */
+  readonly acr?: Acr;
+  /** The user's account has a second factor, so that `aal2` can be asked of them. */
+  readonly secondFactor?: boolean;
   /** The request's idempotency key, from which ids of what it makes are derived. */
   readonly idempotencyKey?: string;
 }
@@ -39,6 +45,22 @@ export const hasScope = (actor: Actor, scope: string): boolean =>
 export const requireScopes = (actor: Actor, scopes: readonly string[]): void => {
   const missing = scopes.filter((scope) => !hasScope(actor, scope));
   if (missing.length > 0) throw new OmniError('forbidden', `This credential lacks the scope ${missing.join(', ')}.`);
+};
+
+/** Seconds by which the clocks of those who sign tokens and those who read them may differ. */
+const tolerance = 5;
+
+/**
+ * Throws `step-up-required` unless a user has proved who they are lately, and with a second factor where they have one.
+ * Keys and our own services have nobody to ask: what they may do is their scopes' to say. `now` is in milliseconds.
+ */
+export const requireStepUp = (actor: Actor, stepUp: StepUp, now: number): void => {
+  if (actor.kind !== 'user') return;
+  const { authTime = Number.NEGATIVE_INFINITY, acr = 'aal1', secondFactor = false } = actor;
+  const isRecent = now / 1_000 - authTime <= stepUp.maxAge + tolerance;
+  const isSure = stepUp.acr === 'aal1' || acr === 'aal2' || !secondFactor;
+  if (isRecent && isSure) return;
+  throw new OmniError('step-up-required', 'Prove once more who you are, by POST /api/v1/mfa/step-up.', { stepUp });
 };
 
 /**

@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'invalid-cursor'
   | 'invalid-signature'
   | 'unauthenticated'
+  | 'step-up-required'
   | 'forbidden'
   | 'not-found'
   | 'shredded'
@@ -35,6 +36,22 @@ export interface OmniErrorOptions extends ErrorOptions {
   readonly issues?: readonly FieldIssue[];
   /** Seconds after which the same call may succeed. */
   readonly retryAfter?: number;
+  /** With `step-up-required`: what would do. */
+  readonly stepUp?: StepUp;
+}
+
+/**
+ * How surely somebody proved who they are, by the names of NIST SP 800-63B: one factor, or two (a passkey that has
+ * verified its owner is two).
+ */
+export type Acr = 'aal1' | 'aal2';
+
+/** What a sensitive call asks of a person who is signed in. */
+export interface StepUp {
+  /** Seconds since they last proved who they are. */
+  readonly maxAge: number;
+  /** `aal2` where the account has a second factor. */
+  readonly acr: Acr;
 }
 
 /** The only class in the code base: a refusal that carries its stable code. The message is safe to show to a client. */
@@ -43,12 +60,14 @@ export class OmniError extends Error {
   readonly code: ErrorCode;
   readonly issues: readonly FieldIssue[];
   readonly retryAfter: number | undefined;
+  readonly stepUp: StepUp | undefined;
 
   constructor(code: ErrorCode, message: string, options: OmniErrorOptions = {}) {
     super(message, options);
     this.code = code;
     this.issues = options.issues ?? [];
     this.retryAfter = options.retryAfter;
+    this.stepUp = options.stepUp;
   }
 }
 

@@ -63,6 +63,13 @@ const emails = [
   email('security-alert', { what: line(100), detail: line(500), at: z.iso.datetime(), link }),
   email('invitation', { inviter: personal, role: line(100), link, hours: z.int().min(1).max(720) }),
   email('mfa-code', { code: line(20), minutes }),
+  /** `method` is one of `totp`, `passkey`, `sms`, `email` and `backup-code`. */
+  email('factor-added', { method: line(20), at: z.iso.datetime(), link }),
+  email('factor-removed', { method: line(20), at: z.iso.datetime(), link }),
+  email('backup-code-used', { left: z.int().min(0).max(100), at: z.iso.datetime(), link }),
+  email('codes-blocked', { at: z.iso.datetime(), link }),
+  email('factor-reset-requested', { hours: z.int().min(1).max(720), at: z.iso.datetime(), link }),
+  email('factor-reset-completed', { at: z.iso.datetime(), link }),
 ] as const;
 
 const sms = <N extends string, S extends z.ZodRawShape>(template: N, data: S) =>

@@ -286,6 +286,7 @@ export const createRuntime = async (service: string, config: Config, parts: Runt
       metrics,
       tracing,
       identity: identityOf(config),
+      clock,
       authenticate: (text) => (isApiKey(text) ? apiKeys.authenticate(text) : authenticateToken(text)),
       admission: ipAdmission({ database, policies, makeEvent, clock }),
       trustedHops: config.trustedHops,

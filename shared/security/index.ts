@@ -63,6 +63,48 @@ export { createPasswordCheck } from './identity/password-policy.ts';
 export { createSignUpService, type SignUpService } from './identity/sign-up.service.ts';
 export { personNameSchema, type User, userCollection, userViewSchema } from './identity/user.schema.ts';
 export { createUserService, type NewUser, type UserService } from './identity/user.service.ts';
+export {
+  challengeTokenSchema,
+  type FactorProof,
+  type MfaChallenge,
+  mfaChallengeCollection,
+  mfaSignInSchema,
+  proofSchema,
+} from './mfa/challenge.schema.ts';
+export { sentCodeSchema } from './mfa/code-sender.ts';
+export { type EnrolmentProof, enrolmentSchema } from './mfa/enrolment.service.ts';
+export { sentEnrolmentSchema } from './mfa/factor.service.ts';
+export {
+  backupCodesMade,
+  backupCodeUsed,
+  deviceRevoked,
+  deviceTrusted,
+  factorAdded,
+  factorRemoved,
+  resetCancelled,
+  resetCompleted,
+  resetRequested,
+  secondFactorBlocked,
+  secondFactorFailed,
+} from './mfa/mfa.events.ts';
+export {
+  codeSchema,
+  factorNameSchema,
+  factorViewSchema,
+  type MfaProfile,
+  mfaOverviewSchema,
+  mfaProfileCollection,
+  newTotpSchema,
+} from './mfa/mfa.schema.ts';
+export { createMfa, mfaCollections } from './mfa/mfa.ts';
+export {
+  completeFactorReset,
+  type FactorResetJobServices,
+  factorResetSweep,
+  startFactorResets,
+} from './mfa/reset.jobs.ts';
+export { factorResetViewSchema } from './mfa/reset.schema.ts';
+export { deviceTokenSchema, trustedDeviceViewSchema } from './mfa/trusted-device.schema.ts';
 export { type PublicFetch, publicFetch } from './outbound/public-fetch.ts';
 export { addressRefused, ipAdmission } from './policy/ip-admission.ts';
 export {
@@ -100,7 +142,7 @@ export {
   registrationResponseSchema,
 } from './sessions/passkey.schema.ts';
 export { createPasskeyService, type PasskeyService } from './sessions/passkey.service.ts';
-export { sessionRevoked, signInFailed, signInSucceeded } from './sessions/session.events.ts';
+export { sessionRaised, sessionRevoked, signInFailed, signInSucceeded } from './sessions/session.events.ts';
 export {
   type Method,
   type Session,
@@ -110,12 +152,14 @@ export {
 } from './sessions/session.schema.ts';
 export { type CurrentSession, createSessions, type Sessions } from './sessions/session.service.ts';
 export {
+  challengeSchema,
   createSignInService,
   type FirstFactor,
   type RiskAssessment,
   type RiskAssessor,
   type SecondFactor,
   type SecondFactorChallenge,
+  type SecondFactorDecision,
   type SignInAttempt,
   type SignInGuard,
   type SignInService,

@@ -69,6 +69,11 @@ const unguessable = new Set([
     .concat(['refresh', 'sign-in', 'sign-up', 'token', 'passkeys/registration', 'passkeys/sign-in'])
     .concat(['passkeys/sign-in/options', 'oidc/{provider}/start', 'oidc/{provider}/callback'])
     .map((path) => `POST /api/v1/auth/${path}`),
+  'DELETE /api/v1/mfa/factors/{id}',
+  'DELETE /api/v1/mfa/trusted-devices/{id}',
+  ...['challenge/send', 'challenge/passkey', 'challenge/verify', 'challenge/enrolment', 'challenge/enrolment/confirm']
+    .concat(['step-up/verify', 'totp/confirm', 'phone/confirm', 'email/confirm', 'resets', 'resets/cancel'])
+    .map((path) => `POST /api/v1/mfa/${path}`),
 ]);
 
 describe.each(named)('%s', (_name, operation) => {

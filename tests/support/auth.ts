@@ -12,6 +12,9 @@ import {
   signInResultSchema,
   type tokensSchema,
 } from '#shared/security/index.ts';
+import { mfaProfileCollection, noProfile } from '#shared/security/mfa/mfa.schema.ts';
+import { factorResetCollection } from '#shared/security/mfa/reset.schema.ts';
+import { trustedDeviceCollection } from '#shared/security/mfa/trusted-device.schema.ts';
 import { request, type TestRuntime } from './runtime.ts';
 
 /** Strong enough for every policy. */
@@ -54,16 +57,49 @@ const makePasskey = (runtime: TestRuntime, tenant: string, user: string) =>
       createdAt: '2026-01-01T00:00:00.000Z',
     });
 
-/** An access token of a new owner of a tenant, who has another session besides, and a passkey. */
+const makeTrustedDevice = (runtime: TestRuntime, tenant: string, user: string, id = `device-of-${user}`) =>
+  runtime.database
+    .tenants(trustedDeviceCollection)
+    .of(tenant)
+    .create(id, {
+      user,
+      epoch: 0,
+      device: { userAgent: `browser of ${user}` },
+      createdAt: '2026-01-01T00:00:00.000Z',
+      lastUsedAt: '2026-01-01T00:00:00.000Z',
+      expiresAt: '2099-01-01T00:00:00.000Z',
+    });
+
+/** An authenticator app of somebody, and two resets that were asked for. */
+const makeFactors = async (runtime: TestRuntime, tenant: string, user: string) => {
+  const at = '2026-01-01T00:00:00.000Z';
+  const totp = { id: `otp-of-${user}`, name: 'App', secret: 'ABCDEFGH', lastStep: 0, confirmedAt: at };
+  const resets = [`rst_1${user.slice(4)}`, `rst_2${user.slice(4)}`] as const;
+  const profile = { ...noProfile, totps: [totp], reset: resets[1] };
+  await runtime.database.tenants(mfaProfileCollection).of(tenant).create(user, profile);
+  const reset = { user, by: `admin-of-${tenant}`, reason: 'Lost phone', status: 'waiting', cancelHash: 'x' } as const;
+  for (const id of resets) {
+    const dueAt = '2099-01-01T00:00:00.000Z';
+    await runtime.database
+      .tenants(factorResetCollection)
+      .of(tenant)
+      .create(id, { ...reset, createdAt: at, dueAt });
+  }
+  const device = await makeTrustedDevice(runtime, tenant, user);
+  return { factor: totp.id, device: device.id, reset: resets[1] };
+};
+
+/** An access token of a new owner of a tenant, who has another session besides, a passkey and a trusted device. */
 export const accessToken = async (runtime: TestRuntime, tenant: string): Promise<string> => {
   const { users, sessions } = createServices(runtime);
   const email = `${runtime.newId('owner').toLowerCase()}@example.com`;
   const { id } = await users.create(tenant, { email, emailVerified: true, roles: ['owner'] });
   const user = await users.findByEmail(tenant, email);
   if (user?.id !== id) throw new Error('The user is not there.');
-  const open = () => sessions.open(tenant, user, { methods: ['pwd'], device: {} });
+  const open = () => sessions.open(tenant, user, { methods: ['hwk'], device: {}, secondFactor: true });
   await open();
   await makePasskey(runtime, tenant, id);
+  await makeTrustedDevice(runtime, tenant, id);
   return (await open()).accessToken;
 };
 
@@ -92,8 +128,12 @@ export const makeIdentity = async (
   const found = await users.findByEmail(tenant, user.email);
   const session = found && (await sessions.open(tenant, found, { methods: ['pwd'], device: {} })).session;
   const passkey = await makePasskey(runtime, tenant, user.id);
+  const { factor, device, reset } = await makeFactors(runtime, tenant, user.id);
   return {
     [`${base}/passkeys/{id}`]: { id: passkey.id },
+    '/api/v1/mfa/factors/{id}': { id: factor },
+    '/api/v1/mfa/trusted-devices/{id}': { id: device },
+    '/api/v1/mfa/resets/{id}/cancel': { id: reset },
     [`${base}/api-keys/{id}`]: { id: key.id },
     [`${base}/api-keys/{id}/rotate`]: { id: key.id },
     [`${base}/service-accounts/{id}`]: { id: account.id },

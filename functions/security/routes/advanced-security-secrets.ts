@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { pageQuery, pageSchema } from '#shared/http/page.ts';
 import {
   maxSecretLength,
@@ -70,7 +70,7 @@ const reveal = endpoint({
   path: `${path}/{name}/versions/{version}/value`,
   summary: 'Reveal a value',
   description: 'Of one version, or of the newest that is enabled: `latest`.',
-  access: { scopes: ['secrets:reveal'] },
+  access: { scopes: ['secrets:reveal'], stepUp: sensitive },
   confidential: true,
   params: nameParams.extend({ version: z.union([z.literal('latest'), version]) }),
   status: 200,

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { keyRingViewSchema, keyRotationViewSchema, ringNameSchema } from '#shared/security/index.ts';
 import type { SecurityServices } from '../services.ts';
 
@@ -66,7 +66,7 @@ const retire = endpoint({
     'For good. Possible five minutes after a rotation, once it is `renewed`. Stored documents are looked through once ' +
     'more, and nothing is destroyed while one of them needs an old version. **What you keep yourself (`values`) and ' +
     'encrypted under an older version is lost.**',
-  access: { scopes: ['encryption:destroy'] },
+  access: { scopes: ['encryption:destroy'], stepUp: sensitive },
   params: rotationParams,
   status: 202,
   response: keyRotationViewSchema,
@@ -111,7 +111,7 @@ const shred = endpoint({
   description:
     'For good: whatever is encrypted under it, here or with you, can be read by nobody any more, within a minute. ' +
     'Where it is stored here it reads as `{"shredded": true}`. No new key is ever made for that person.',
-  access: { scopes: ['encryption:destroy'] },
+  access: { scopes: ['encryption:destroy'], stepUp: sensitive },
   params: z.object({ subject }),
   status: 204,
   errors: ['revision-conflict'],

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { idParams, pageQuery, pageSchema } from '#shared/http/page.ts';
 import {
   authSettingsInputSchema,
@@ -29,7 +29,7 @@ const putRole = endpoint({
   path: `${path}/roles/{name}`,
   summary: 'Make or change a role',
   description: 'It may allow at most what you may. Who has it may do so within a minute.',
-  access: { scopes: ['roles:write'] },
+  access: { scopes: ['roles:write'], stepUp: sensitive },
   params: roleParams,
   body: roleInputSchema,
   status: 200,
@@ -42,7 +42,7 @@ const removeRole = endpoint({
   path: `${path}/roles/{name}`,
   summary: 'Remove a role',
   description: 'Who has it loses what it gave, within a minute.',
-  access: { scopes: ['roles:write'] },
+  access: { scopes: ['roles:write'], stepUp: sensitive },
   params: roleParams,
   status: 204,
 });
@@ -74,7 +74,7 @@ const setRoles = endpoint({
   path: `${path}/users/{id}/roles`,
   summary: "Set a user's roles",
   description: 'Neither the old nor the new ones may allow more than you may.',
-  access: { scopes: ['roles:write'] },
+  access: { scopes: ['roles:write'], stepUp: sensitive },
   params: idParams,
   body: z.strictObject({
     roles: z.array(roleNameSchema).max(50).meta({ description: 'All that they are to have.' }),
@@ -114,7 +114,7 @@ const putSettings = endpoint({
   summary: 'Set how people sign in',
   description:
     'Replaces all. A client secret that is left out stays, as long as its issuer does. Holds within a minute.',
-  access: { scopes: ['auth-settings:write'] },
+  access: { scopes: ['auth-settings:write'], stepUp: sensitive },
   confidential: true,
   body: authSettingsInputSchema,
   status: 200,

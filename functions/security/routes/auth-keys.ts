@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { idParams, pageQuery, pageSchema } from '#shared/http/page.ts';
 import { apiKeyViewSchema, newApiKeySchema, serviceAccountViewSchema } from '#shared/security/index.ts';
 import type { SecurityServices } from '../services.ts';
@@ -39,7 +39,7 @@ const issueKey = endpoint({
   path: keys,
   summary: 'Issue an API key',
   description: 'It may do at most what you may.',
-  access: { scopes: ['keys:write'] },
+  access: { scopes: ['keys:write'], stepUp: sensitive },
   confidential: true,
   body: newApiKeySchema,
   status: 201,
@@ -50,7 +50,7 @@ const rotateKey = endpoint({
   method: 'post',
   path: `${keys}/{id}/rotate`,
   summary: 'Replace an API key',
-  access: { scopes: ['keys:write'] },
+  access: { scopes: ['keys:write'], stepUp: sensitive },
   confidential: true,
   params: idParams,
   body: overlap,
@@ -86,7 +86,7 @@ const makeAccount = endpoint({
   path: accounts,
   summary: 'Make a service account',
   description: 'It gets short access tokens for its client id and secret, and may do at most what you may.',
-  access: { scopes: ['service-accounts:write'] },
+  access: { scopes: ['service-accounts:write'], stepUp: sensitive },
   confidential: true,
   body: newApiKeySchema
     .omit({ requestsPerMinute: true })
@@ -100,7 +100,7 @@ const rotateAccount = endpoint({
   path: `${accounts}/{id}/rotate`,
   summary: "Replace a service account's secret",
   description: 'With an overlap of 0 the tokens it has are refused as well, within a minute.',
-  access: { scopes: ['service-accounts:write'] },
+  access: { scopes: ['service-accounts:write'], stepUp: sensitive },
   confidential: true,
   params: idParams,
   body: overlap,

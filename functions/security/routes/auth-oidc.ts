@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { clientOf } from '#shared/http/client.ts';
 import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
-import { providerNameSchema, signInResultSchema } from '#shared/security/index.ts';
+import { deviceTokenSchema, providerNameSchema, signInResultSchema } from '#shared/security/index.ts';
 import type { SecurityServices } from '../services.ts';
 import { tenantField } from './auth.ts';
 
@@ -45,6 +45,7 @@ const finish = endpoint({
       .min(1)
       .max(8_000)
       .meta({ description: 'The query that the browser came back with, as it is.', examples: ['code=…&state=…'] }),
+    deviceToken: deviceTokenSchema,
   }),
   status: 200,
   response: signInResultSchema,

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { clientOf } from '#shared/http/client.ts';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { idParams } from '#shared/http/page.ts';
 import {
   authenticationResponseSchema,
@@ -14,6 +14,7 @@ import { tenantField } from './auth.ts';
 
 const path = '/api/v1/auth/passkeys';
 const own = { scopes: [], person: true } as const;
+const ownSensitive = { ...own, stepUp: sensitive } as const;
 /** Bytes: room for an attestation with its certificates. */
 const maxBody = 65_536;
 
@@ -23,7 +24,8 @@ const beginRegistration = endpoint({
   method: 'post',
   path: `${path}/registration/options`,
   summary: 'Begin to register a passkey',
-  access: own,
+  description: 'It becomes a second factor too: from then on a password alone does not sign you in.',
+  access: ownSensitive,
   confidential: true,
   status: 200,
   response: ceremonySchema,
@@ -34,6 +36,7 @@ const register = endpoint({
   method: 'post',
   path: `${path}/registration`,
   summary: 'Register a passkey',
+  description: 'Use the next refresh to get an access token that says that you have shown it.',
   access: own,
   confidential: true,
   maxBody,
@@ -64,7 +67,7 @@ const register = endpoint({
     }),
   status: 201,
   response: passkeyViewSchema,
-  errors: ['already-exists', 'precondition-failed'],
+  errors: ['already-exists', 'precondition-failed', 'revision-conflict'],
 });
 
 const list = endpoint({
@@ -80,10 +83,10 @@ const remove = endpoint({
   method: 'delete',
   path: `${path}/{id}`,
   summary: 'Remove one of your passkeys',
-  access: own,
+  access: ownSensitive,
   params: idParams,
   status: 204,
-  errors: ['not-found'],
+  errors: ['not-found', 'precondition-failed', 'revision-conflict'],
 });
 
 const beginSignIn = endpoint({
@@ -134,13 +137,13 @@ const signIn = endpoint({
 
 export const authPasskeys = ({ passkeys }: Pick<SecurityServices, 'passkeys'>): Route[] => [
   handle(beginRegistration, ({ actor }) => passkeys.beginRegistration(actor)),
-  handle(register, ({ actor, body }) => passkeys.register(actor, body)),
+  handle(register, ({ actor, body, c }) => passkeys.register(actor, body, clientOf(c))),
   handle(list, async ({ actor }) => ({ items: await passkeys.list(actor) })),
   handle(beginSignIn, ({ body }) => passkeys.beginSignIn(body.tenant)),
   handle(signIn, ({ body, c }) => passkeys.signIn(body, clientOf(c))),
   // Last: its pattern fits the paths above as well.
-  handle(remove, async ({ actor, params }) => {
-    await passkeys.remove(actor, params.id);
+  handle(remove, async ({ actor, params, c }) => {
+    await passkeys.remove(actor, params.id, clientOf(c));
     return undefined;
   }),
 ];

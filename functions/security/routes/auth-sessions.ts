@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { clientOf } from '#shared/http/client.ts';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { idParams, pageQuery, pageSchema } from '#shared/http/page.ts';
 import { emailSchema, passwordSchema, sessionViewSchema, userViewSchema } from '#shared/security/index.ts';
 import type { SecurityServices } from '../services.ts';
@@ -9,6 +9,7 @@ import { linkToken } from './auth.ts';
 const path = '/api/v1/auth';
 /** Everybody who is signed in may look after their own account. */
 const own = { scopes: [], person: true } as const;
+const ownSensitive = { ...own, stepUp: sensitive } as const;
 const maxBody = 16_384;
 
 const me = endpoint({
@@ -68,7 +69,7 @@ const changePassword = endpoint({
   path: `${path}/password/change`,
   summary: 'Change your password',
   description: 'Ends all your other sessions. Use the next refresh to get a new access token.',
-  access: own,
+  access: ownSensitive,
   confidential: true,
   maxBody,
   body: z.strictObject({
@@ -84,7 +85,7 @@ const changeEmail = endpoint({
   path: `${path}/email/change`,
   summary: 'Ask to change your address',
   description: 'Sends a link to the new address, good once, for an hour. Until then nothing changes.',
-  access: own,
+  access: ownSensitive,
   confidential: true,
   maxBody,
   body: z.strictObject({ email: emailSchema, password: passwordSchema.optional() }),

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { clientOf } from '#shared/http/client.ts';
 import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
 import {
+  deviceTokenSchema,
   emailSchema,
   passwordSchema,
   personNameSchema,
@@ -19,7 +20,7 @@ export const tenantField = z
   .regex(/^[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$/)
   .meta({ description: 'The tenant that the account is in.', examples: ['acme'] });
 export const linkToken = z.string().min(1).max(200).meta({ description: 'From the link in the mail.' });
-const locale = z
+export const locale = z
   .string()
   .max(35)
   .regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/)
@@ -56,7 +57,7 @@ const verify = endpoint({
   access: 'public',
   confidential: true,
   maxBody,
-  body: z.strictObject({ token: linkToken, password: passwordSchema.optional() }),
+  body: z.strictObject({ token: linkToken, password: passwordSchema.optional(), deviceToken: deviceTokenSchema }),
   status: 200,
   response: signInResultSchema,
   errors: ['unauthenticated', 'revision-conflict'],
@@ -72,7 +73,12 @@ const signIn = endpoint({
   access: 'public',
   confidential: true,
   maxBody,
-  body: z.strictObject({ tenant: tenantField, email: emailSchema, password: passwordSchema }),
+  body: z.strictObject({
+    tenant: tenantField,
+    email: emailSchema,
+    password: passwordSchema,
+    deviceToken: deviceTokenSchema,
+  }),
   status: 200,
   response: signInResultSchema,
   errors: ['unauthenticated'],
@@ -97,7 +103,7 @@ const signInByLink = endpoint({
   access: 'public',
   confidential: true,
   maxBody,
-  body: z.strictObject({ token: linkToken }),
+  body: z.strictObject({ token: linkToken, deviceToken: deviceTokenSchema }),
   status: 200,
   response: signInResultSchema,
   errors: ['unauthenticated', 'revision-conflict'],
@@ -206,14 +212,15 @@ export const auth = ({
   handle(verify, async ({ body, c }) => {
     const device = clientOf(c);
     const { tenant, user } = await signUps.verifyEmail(body.token, body.password, device);
-    return signIns.finish({ tenant, user, method: body.password === undefined ? 'link' : 'pwd', device });
+    const method = body.password === undefined ? 'link' : 'pwd';
+    return signIns.finish({ tenant, user, method, device, deviceToken: body.deviceToken });
   }),
   handle(signIn, ({ body, c }) => signIns.withPassword(body, clientOf(c))),
   handle(requestMagicLink, async ({ body, c }) => {
     await signUps.requestLink({ ...body, purpose: 'sign-in' }, clientOf(c));
     return undefined;
   }),
-  handle(signInByLink, ({ body, c }) => signIns.withLink(body.token, clientOf(c))),
+  handle(signInByLink, ({ body, c }) => signIns.withLink(body.token, clientOf(c), body.deviceToken)),
   handle(refresh, ({ body }) => sessions.refresh(body.refreshToken, body.requestId)),
   handle(requestReset, async ({ body, c }) => {
     await signUps.requestLink({ ...body, purpose: 'password-reset' }, clientOf(c));

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { idParams, pageQuery, pageSchema } from '#shared/http/page.ts';
 import { OmniError } from '#shared/kernel/errors.ts';
 import {
@@ -55,7 +55,7 @@ const startExport = endpoint({
   path: `${audit}/exports`,
   summary: 'Export the audit log',
   description: 'As files of JSON lines, which are written in the background. Personal data stays encrypted in them.',
-  access: write,
+  access: { ...write, stepUp: sensitive },
   body: z.strictObject({ after: z.int().min(0).default(0).meta(onlyAfter) }),
   status: 202,
   response: auditExportViewSchema,
@@ -100,7 +100,7 @@ const putPolicy = endpoint({
     'Replaces all; what is left out gets its default. `If-Match` must be the `revision` that the change was made on, ' +
     'in quotes: `"3"`, or `"0"` while the defaults hold. An allow-list without the address from which you call is ' +
     'refused unless `force=true`. Holds everywhere within 30 seconds.',
-  access: write,
+  access: { ...write, stepUp: sensitive },
   query: z.strictObject({ force: z.enum(['true', 'false']).default('false') }),
   body: securityPolicySchema,
   status: 200,

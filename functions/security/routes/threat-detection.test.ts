@@ -46,21 +46,21 @@ const incidentsOf = async (key: string, query = '') => {
 
 interface From {
   readonly ip?: string;
-  readonly deviceToken?: string;
+  readonly knownDevice?: string;
   readonly userAgent?: string;
 }
 const signIn = (
   id: string,
   email: string,
   password: string,
-  { ip = berlin, deviceToken, userAgent = laptop }: From = {},
+  { ip = berlin, knownDevice, userAgent = laptop }: From = {},
 ) =>
   request(app, `${base}/sign-in`, {
     body: { tenant: id, email, password },
     headers: {
       'x-forwarded-for': ip,
       'user-agent': userAgent,
-      ...(deviceToken === undefined ? {} : { 'omni-device': deviceToken }),
+      ...(knownDevice === undefined ? {} : { 'omni-device': knownDevice }),
     },
   });
 const answer = async (response: Response) => ({
@@ -87,15 +87,15 @@ const completed = async (response: Response) => {
 
 /** Signs in from one place on `days` days, and returns the token of the device. */
 const habit = async (id: string, email: string, days: number): Promise<string> => {
-  let deviceToken: string | undefined;
+  let knownDevice: string | undefined;
   for (let day = 0; day < days; day += 1) {
-    const from = deviceToken === undefined ? {} : { deviceToken };
-    const given = (await completed(await signIn(id, email, goodPassword, from))).deviceToken;
-    deviceToken ??= given;
+    const from = knownDevice === undefined ? {} : { knownDevice };
+    const given = (await completed(await signIn(id, email, goodPassword, from))).knownDevice;
+    knownDevice ??= given;
     if (day < days - 1) clock.advance(24 * hour);
   }
   await runtime.bus.idle();
-  return deviceToken ?? '';
+  return knownDevice ?? '';
 };
 
 beforeAll(() => {
@@ -106,7 +106,7 @@ describe('brute force', () => {
   it('is locked out after ten guesses, whether or not there is an account; the owner’s known device is not', async () => {
     const { id, key } = await newTenant();
     const user = await member(id, 'ada@example.com');
-    const deviceToken = await habit(id, 'ada@example.com', 1);
+    const knownDevice = await habit(id, 'ada@example.com', 1);
     const guess = (email: string) => signIn(id, email, 'wrong-password', { ip: '198.51.100.9' });
     const [known, unknown] = await Promise.all(
       ['ada@example.com', 'nobody@example.com'].map(async (email) => {
@@ -121,7 +121,7 @@ describe('brute force', () => {
     const stranger = await signIn(id, 'ada@example.com', goodPassword, { ip: '198.51.100.9' });
     expect(stranger.status).toBe(429);
     expect(Number(stranger.headers.get('retry-after'))).toBe(900);
-    expect((await signIn(id, 'ada@example.com', goodPassword, { ip: '198.51.100.9', deviceToken })).status).toBe(200);
+    expect((await signIn(id, 'ada@example.com', goodPassword, { ip: '198.51.100.9', knownDevice })).status).toBe(200);
     // That the owner is in gives the strangers beside them no new attempts.
     expect((await guess('ada@example.com')).status).toBe(429);
 
@@ -156,7 +156,7 @@ describe('credential stuffing', () => {
   it('over 200 accounts from one network opens one incident, and is blocked; a known device is let in', async () => {
     const { id, key } = await newTenant();
     await member(id, 'owner@example.com', ['owner']);
-    const deviceToken = await habit(id, 'owner@example.com', 1);
+    const knownDevice = await habit(id, 'owner@example.com', 1);
     const statuses: number[] = [];
     for (let i = 0; i < 200; i += 1) {
       const ip = `198.51.100.${1 + (i % 200)}`;
@@ -183,7 +183,7 @@ describe('credential stuffing', () => {
 
     const from = { ip: '198.51.100.77' };
     expect((await signIn(id, 'owner@example.com', goodPassword, from)).status).toBe(429);
-    expect((await signIn(id, 'owner@example.com', goodPassword, { ...from, deviceToken })).status).toBe(200);
+    expect((await signIn(id, 'owner@example.com', goodPassword, { ...from, knownDevice })).status).toBe(200);
     expect((await signIn(id, 'owner@example.com', goodPassword, { ip: '203.0.113.9' })).status).toBe(200);
     // The block ends by itself.
     clock.advance(hour);
@@ -259,7 +259,7 @@ describe('an unusual sign-in', () => {
   it('from Sydney an hour after Berlin is challenged, explained and told to the owner', async () => {
     const { id, key } = await newTenant();
     const user = await member(id, 'traveller@example.com');
-    const deviceToken = await habit(id, 'traveller@example.com', 4);
+    const knownDevice = await habit(id, 'traveller@example.com', 4);
     clock.advance(hour);
     const result = await completed(
       await signIn(id, 'traveller@example.com', goodPassword, { ip: sydney, userAgent: 'curl/8.5' }),
@@ -282,8 +282,8 @@ describe('an unusual sign-in', () => {
     // A week on it weighs half, and the owner at home was never bothered.
     clock.advance(7 * 24 * hour);
     expect(userRiskSchema.parse(await (await send(`/users/${user}/risk`, { key })).json()).score).toBe(38);
-    const home = await completed(await signIn(id, 'traveller@example.com', goodPassword, { deviceToken }));
-    expect(home.deviceToken).toBeUndefined();
+    const home = await completed(await signIn(id, 'traveller@example.com', goodPassword, { knownDevice }));
+    expect(home.knownDevice).toBeUndefined();
   });
 
   it('is refused like a wrong password where a rule blocks, and its network is kept away', async () => {

@@ -22,6 +22,19 @@ interface Language {
   readonly texts: Readonly<Record<SmsRequest['template'], string>>;
 }
 
+const factorIn = (names: Readonly<Record<string, string>>, other: string): string =>
+  `{% case method %}${Object.entries(names)
+    .map(([method, name]) => `{% when '${method}' %}${name}`)
+    .join('')}{% else %}${other}{% endcase %}`;
+const factorEn = factorIn(
+  { totp: 'an authenticator app', passkey: 'a passkey', sms: 'a phone number', email: 'your mailbox' },
+  'a second factor',
+);
+const factorDe = factorIn(
+  { totp: 'eine Authenticator-App', passkey: 'ein Passkey', sms: 'eine Telefonnummer', email: 'Ihr Postfach' },
+  'ein zweiter Faktor',
+);
+
 const en: Language = {
   hello: 'Hello{% if name %} {{ name }}{% endif %},',
   emails: {
@@ -87,6 +100,54 @@ const en: Language = {
       lines: ['this is your code. It is valid for {{ minutes }} minutes.'],
       code: true,
       note: 'Never pass it on. If you are not signing in right now, change your password.',
+    },
+    'factor-added': {
+      subject: 'A second factor was added to your account',
+      lines: [
+        `${factorEn} was added to your account at {{ brand.name }} on {{ at | time: locale }}.`,
+        'From now on a password alone does not sign in to it.',
+      ],
+      button: 'That was not me',
+      note: 'If it was you, there is nothing to do.',
+    },
+    'factor-removed': {
+      subject: 'A second factor was removed from your account',
+      lines: [`${factorEn} was removed from your account at {{ brand.name }} on {{ at | time: locale }}.`],
+      button: 'That was not me',
+      note: 'If it was you, there is nothing to do.',
+    },
+    'backup-code-used': {
+      subject: 'A backup code was used',
+      lines: [
+        'somebody signed in to your account at {{ brand.name }} with a backup code on {{ at | time: locale }}.',
+        'Codes that are left: {{ left }}',
+      ],
+      button: 'That was not me',
+      note: 'If it was you, make new codes when few are left.',
+    },
+    'codes-blocked': {
+      subject: 'Wrong codes for your account',
+      lines: [
+        'somebody got past the first step of signing in to your account at {{ brand.name }}, and entered wrong codes.',
+        'No more codes are taken for a while. Passkeys still are.',
+      ],
+      button: 'Check your account',
+      note: 'If it was not you, change your password: somebody knows it.',
+    },
+    'factor-reset-requested': {
+      subject: 'Your second factors are to be removed',
+      lines: [
+        'an administrator of {{ brand.name }} asked on {{ at | time: locale }} to remove all second factors of your account.',
+        'It happens in {{ hours }} hours. You are signed out everywhere then, and set up a new factor when you sign in.',
+      ],
+      button: 'Stop it',
+      note: 'If you asked for it, there is nothing to do.',
+    },
+    'factor-reset-completed': {
+      subject: 'Your second factors were removed',
+      lines: ['all second factors of your account at {{ brand.name }} were removed on {{ at | time: locale }}.'],
+      button: 'Sign in',
+      note: 'If you did not ask for it, tell your administrator at once.',
     },
   },
   texts: {
@@ -158,6 +219,54 @@ const de: Language = {
       lines: ['dies ist Ihr Code. Er gilt {{ minutes }} Minuten.'],
       code: true,
       note: 'Geben Sie ihn nie weiter. Wenn Sie sich gerade nicht anmelden, ändern Sie Ihr Passwort.',
+    },
+    'factor-added': {
+      subject: 'Ihr Konto hat einen weiteren zweiten Faktor',
+      lines: [
+        `${factorDe} wurde am {{ at | time: locale }} zu Ihrem Konto bei {{ brand.name }} hinzugefügt.`,
+        'Ein Passwort allein genügt ab jetzt nicht mehr, um sich anzumelden.',
+      ],
+      button: 'Das war ich nicht',
+      note: 'Wenn Sie es waren, ist nichts zu tun.',
+    },
+    'factor-removed': {
+      subject: 'Ein zweiter Faktor Ihres Kontos wurde entfernt',
+      lines: [`${factorDe} wurde am {{ at | time: locale }} von Ihrem Konto bei {{ brand.name }} entfernt.`],
+      button: 'Das war ich nicht',
+      note: 'Wenn Sie es waren, ist nichts zu tun.',
+    },
+    'backup-code-used': {
+      subject: 'Ein Ersatzcode wurde verwendet',
+      lines: [
+        'jemand hat sich am {{ at | time: locale }} mit einem Ersatzcode bei Ihrem Konto bei {{ brand.name }} angemeldet.',
+        'Übrige Codes: {{ left }}',
+      ],
+      button: 'Das war ich nicht',
+      note: 'Wenn Sie es waren: Erzeugen Sie neue Codes, wenn nur noch wenige übrig sind.',
+    },
+    'codes-blocked': {
+      subject: 'Falsche Codes für Ihr Konto',
+      lines: [
+        'jemand ist bei Ihrem Konto bei {{ brand.name }} über den ersten Schritt der Anmeldung hinausgekommen und hat falsche Codes eingegeben.',
+        'Eine Weile wird kein Code mehr angenommen, Passkeys schon.',
+      ],
+      button: 'Konto prüfen',
+      note: 'Wenn Sie es nicht waren, ändern Sie Ihr Passwort: Jemand kennt es.',
+    },
+    'factor-reset-requested': {
+      subject: 'Ihre zweiten Faktoren sollen entfernt werden',
+      lines: [
+        'ein Administrator von {{ brand.name }} hat am {{ at | time: locale }} verlangt, alle zweiten Faktoren Ihres Kontos zu entfernen.',
+        'Das geschieht in {{ hours }} Stunden. Sie werden dann überall abgemeldet und richten beim Anmelden einen neuen Faktor ein.',
+      ],
+      button: 'Aufhalten',
+      note: 'Wenn Sie darum gebeten haben, ist nichts zu tun.',
+    },
+    'factor-reset-completed': {
+      subject: 'Ihre zweiten Faktoren wurden entfernt',
+      lines: ['alle zweiten Faktoren Ihres Kontos bei {{ brand.name }} wurden am {{ at | time: locale }} entfernt.'],
+      button: 'Anmelden',
+      note: 'Wenn Sie nicht darum gebeten haben, sagen Sie es sofort Ihrem Administrator.',
     },
   },
   texts: {

@@ -39,6 +39,8 @@ const samples: Data = {
   inviter: 'Grace Hopper',
   role: 'admin',
   code: '123456',
+  method: 'totp',
+  left: 3,
   link: 'https://example.com/confirm?token=a&next=%2F',
   minutes: 15,
   hours: 48,

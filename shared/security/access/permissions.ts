@@ -26,6 +26,7 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'roles:write': { allows: 'Make and change roles, and give them to users', roles: ['admin'] },
   'users:read': { allows: 'List users', roles: ['admin', 'support'] },
   'users:write': { allows: 'Disable users and end their sessions', roles: ['admin'] },
+  'mfa:reset': { allows: 'Ask for a reset of somebody’s second factors', roles: ['admin', 'support'] },
   'auth-settings:read': { allows: 'Read how people sign in', roles: ['admin'] },
   'security:read': { allows: 'Read the audit log and the security policy', roles: ['admin'] },
   'security:write': { allows: 'Change the security policy and export the audit log', roles: ['admin'] },

@@ -44,8 +44,8 @@ export const createAccountService = (options: AccountServiceOptions): AccountSer
   const checkPassword = async (tenant: string, password: string, { email, name }: Pick<User, 'email' | 'name'>) =>
     options.checkPassword(password, (await policy.of(tenant)).passwords, [email, name ?? '', tenant]);
 
-  const changed = (user: Stored<User>, change: Partial<User>): User => ({
-    ...user.value,
+  const changed = ({ value }: Stored<User>, change: Partial<User>): User => ({
+    ...value,
     ...change,
     updatedAt: isoTime(clock.now()),
   });
@@ -66,13 +66,19 @@ export const createAccountService = (options: AccountServiceOptions): AccountSer
   ): Promise<Writes> => {
     const epoch = user.value.epoch + 1;
     // Who set it by a link has shown to read the mail.
-    const verified = about.how === 'reset' ? { emailVerified: true } : {};
+    const shown = about.how === 'reset' ? ({ emailVerified: true, passwordBy: 'link' } as const) : {};
+    const { passwordBy: _, ...before } = user.value;
     const told = await links.tell(tenant, user, { passwordChanged: true });
     const event = makeEvent(passwordChanged, { tenant, subject: user.id, data: { user: user.id, ...about } });
     return (transaction) => {
-      transaction.update(userStore.of(tenant), user.id, changed(user, { passwordHash, epoch, ...verified }), {
-        revision: user.revision,
-      });
+      transaction.update(
+        userStore.of(tenant),
+        user.id,
+        changed({ ...user, value: before }, { passwordHash, epoch, ...shown }),
+        {
+          revision: user.revision,
+        },
+      );
       told(transaction);
       transaction.emit(event);
     };

@@ -11,7 +11,7 @@ export type Device = z.infer<typeof deviceSchema>;
 /** A device with what it shows of itself: a secret, which goes into no event and no document. */
 export interface Origin extends Device {
   /** Given to it at a sign-in before. */
-  readonly deviceToken?: string;
+  readonly knownDevice?: string;
 }
 
 const about = { user: z.string(), device: deviceSchema.default({}) };

@@ -13,13 +13,15 @@ export const userSchema = z.object({
   epoch: z.int().min(0),
   /** Argon2id. Absent for who signs in otherwise. */
   passwordHash: z.string().optional(),
+  /** `link` where it was set by a mailed link: then it shows no more than that somebody reads the mail. */
+  passwordBy: z.enum(['link']).optional(),
   createdAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
 });
 export type User = z.infer<typeof userSchema>;
 
 export const userViewSchema = userSchema
-  .omit({ passwordHash: true, epoch: true })
+  .omit({ passwordHash: true, passwordBy: true, epoch: true })
   .extend({ id: z.string(), hasPassword: z.boolean() })
   .meta({ id: 'User' });
 export type UserView = z.infer<typeof userViewSchema>;
@@ -27,7 +29,7 @@ export type UserView = z.infer<typeof userViewSchema>;
 export const userCollection = tenantCollection<User>({
   name: 'users',
   schema: userSchema,
-  unindexed: ['passwordHash', 'name'],
+  unindexed: ['passwordHash', 'passwordBy', 'name'],
 });
 
 /** What people call themselves. */

@@ -45,7 +45,7 @@ export interface UserServiceOptions {
 export const emailReservation = 'email';
 
 export const userViewOf = ({ id, value }: Pick<Stored<User>, 'id' | 'value'>): UserView => {
-  const { passwordHash, epoch: _epoch, ...view } = value;
+  const { passwordHash, passwordBy: _by, epoch: _epoch, ...view } = value;
   return { id, ...view, hasPassword: passwordHash !== undefined };
 };
 

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { tenantCollection } from '../../store/collection.ts';
+import { roleNameSchema } from '../access/role.schema.ts';
 import { passwordPolicySchema } from '../identity/password-policy.ts';
 import { parseRange } from './ip-ranges.ts';
 
@@ -25,11 +26,30 @@ const redirect = z
 
 export const signInMethodSchema = z.enum(['password', 'passkey', 'magic-link', 'oidc']);
 
+/** What can be a second factor. */
+export const factorMethodSchema = z.enum(['totp', 'passkey', 'sms', 'email', 'backup-code']);
+export type FactorMethod = z.infer<typeof factorMethodSchema>;
+
 const mfaSchema = z.strictObject({
   required: z.enum(['nobody', 'administrators', 'everybody']).default('nobody').meta({
     description: 'Who needs a second factor, by whatever method they sign in.',
   }),
+  roles: z.array(roleNameSchema).max(50).default([]).meta({
+    description: 'Who has one of these roles needs it in any case.',
+  }),
+  methods: z
+    .array(factorMethodSchema)
+    .max(5)
+    .refine((methods) => methods.includes('totp') || methods.includes('passkey'), 'Must have totp or passkey in it')
+    .default(['totp', 'passkey', 'sms', 'email', 'backup-code'])
+    .meta({ description: 'What counts as one. Who has only others sets up one of these when they next sign in.' }),
   graceDays: z.int().min(0).max(30).default(7).meta({ description: 'Days for setting one up.' }),
+  trustedDeviceDays: z.int().min(0).max(90).default(30).meta({
+    description: 'Days for which a device is not asked again, where its user says so. 0: it is always asked.',
+  }),
+  resetHours: z.int().min(1).max(168).default(24).meta({
+    description: 'Hours until a reset of somebody’s factors takes place, in which they can stop it.',
+  }),
 });
 
 const lockoutSchema = z.strictObject({
@@ -80,6 +100,8 @@ const storedSchema = z.object({
   revision: z.int().min(1),
   updatedAt: z.iso.datetime(),
   updatedBy: z.string(),
+  /** When it was last changed who needs a second factor. */
+  mfaChangedAt: z.iso.datetime().optional(),
 });
 export type StoredSecurityPolicy = z.infer<typeof storedSchema>;
 

@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import type { Cache } from '../../cache/cache.ts';
 import type { Actor } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
@@ -32,7 +33,12 @@ export interface SecurityPolicyService {
   update(actor: Actor, update: PolicyUpdate): Promise<SecurityPolicyView>;
   /** What holds in a tenant, for whoever enforces it. Up to 30 s old. */
   of(tenant: string): Promise<SecurityPolicy>;
+  /** The same, with the time from which it holds who needs a second factor; null while the defaults hold. */
+  withSince(tenant: string): Promise<PolicySince>;
 }
+
+const policySinceSchema = z.object({ policy: securityPolicySchema, mfaSince: z.iso.datetime().nullable() });
+export type PolicySince = z.infer<typeof policySinceSchema>;
 
 export interface SecurityPolicyOptions {
   readonly database: Pick<Database, 'transaction'>;
@@ -46,8 +52,13 @@ export const policyId = 'policy';
 /** Seconds. */
 const cacheFor = 30;
 
-const policyOf = ({ revision: _r, updatedAt: _a, updatedBy: _b, ...policy }: StoredSecurityPolicy): SecurityPolicy =>
-  policy;
+const policyOf = ({
+  revision: _r,
+  updatedAt: _a,
+  updatedBy: _b,
+  mfaChangedAt: _m,
+  ...policy
+}: StoredSecurityPolicy): SecurityPolicy => policy;
 
 const viewOf = (stored: Stored<StoredSecurityPolicy> | undefined): SecurityPolicyView =>
   stored === undefined
@@ -66,6 +77,10 @@ const changedFields = (before: SecurityPolicy, after: SecurityPolicy): readonly 
     .map(([field]) => field);
 };
 
+/** Whether a second factor is asked of others than before: they get the time of grace from now on. */
+const asksOthers = ({ mfa: before }: SecurityPolicy, { mfa: after }: SecurityPolicy): boolean =>
+  before.required !== after.required || canonicalJson(before.roles) !== canonicalJson(after.roles);
+
 const shutsOut = ({ ipAllowList }: SecurityPolicy, address: string | undefined): boolean => {
   if (ipAllowList.length === 0) return false;
   const own = address === undefined ? undefined : parseAddress(address);
@@ -77,15 +92,21 @@ export const createSecurityPolicyService = (options: SecurityPolicyOptions): Sec
   const cacheKey = (tenant: string): string => `security-policy:${tenant}`;
   const stale = () => new OmniError('precondition-failed', 'The policy was changed meanwhile. Read it again.');
 
+  const withSince: SecurityPolicyService['withSince'] = (tenant) =>
+    cache.getOrLoad(
+      cacheKey(tenant),
+      cacheFor,
+      (value) => policySinceSchema.parse(value),
+      async () => {
+        const stored = await policies.of(tenant).get(policyId);
+        return { policy: viewOf(stored).policy, mfaSince: stored?.value.mfaChangedAt ?? null };
+      },
+    );
+
   return {
     get: async ({ tenant }) => viewOf(await policies.of(tenant).get(policyId)),
-    of: (tenant) =>
-      cache.getOrLoad(
-        cacheKey(tenant),
-        cacheFor,
-        (value) => securityPolicySchema.parse(value),
-        async () => viewOf(await policies.of(tenant).get(policyId)).policy,
-      ),
+    of: async (tenant) => (await withSince(tenant)).policy,
+    withSince,
     update: async (actor, { policy, expected, address, force }) => {
       const store = policies.of(actor.tenant);
       const stored = await store.get(policyId);
@@ -97,11 +118,14 @@ export const createSecurityPolicyService = (options: SecurityPolicyOptions): Sec
           issues: [{ path: 'body.ipAllowList', message }],
         });
       }
+      const now = isoTime(clock.now());
+      const mfaChangedAt = asksOthers(before.policy, policy) ? now : stored?.value.mfaChangedAt;
       const next: StoredSecurityPolicy = {
         ...policy,
         revision: before.revision + 1,
-        updatedAt: isoTime(clock.now()),
+        updatedAt: now,
         updatedBy: actor.id,
+        ...(mfaChangedAt === undefined ? {} : { mfaChangedAt }),
       };
       const changed = changedFields(before.policy, policy);
       try {

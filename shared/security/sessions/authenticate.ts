@@ -8,7 +8,7 @@ import type { User } from '../identity/user.schema.ts';
 import { isUsable, type ServiceAccount } from '../service-accounts/service-account.schema.ts';
 import type { AccessTokenClaims } from '../tokens/access-token.schema.ts';
 import type { VerifyToken } from '../tokens/access-tokens.ts';
-import { isLive } from './session.rules.ts';
+import { acrOf, authTimeOf, isLive } from './session.rules.ts';
 import type { Session } from './session.schema.ts';
 
 /** Who an access token stands for; undefined for a bad one, and where its session or account is over. */
@@ -55,7 +55,16 @@ export const tokenAuthentication = (options: TokenAuthenticationOptions): Authen
       throw error;
     });
 
-  const ofSession = async (tenant: string, sub: string, sid: string) => {
+  /** Of what the token says and what the session says the less: either may be the older. */
+  const proofOf = (session: Session, { auth_time: authTime = 0, acr = 'aal1' }: AccessTokenClaims) =>
+    ({
+      authTime: Math.min(authTime, authTimeOf(session)),
+      acr: acr === 'aal2' ? acrOf(session.methods) : 'aal1',
+      secondFactor: session.secondFactor === true,
+    }) as const;
+
+  const ofSession = async (claims: AccessTokenClaims, sid: string) => {
+    const { tenant, sub } = claims;
     const [session, user] = await Promise.all([sessions.of(tenant).get(sid), users.of(tenant).get(sub)]);
     if (!session || !user || session.value.user !== sub || !isLive(session.value, user.value, clock.now())) {
       return undefined;
@@ -63,7 +72,7 @@ export const tokenAuthentication = (options: TokenAuthenticationOptions): Authen
     const scopes = await roles.scopesOf(tenant, user.value.roles);
     return {
       epoch: session.value.epoch,
-      actor: { tenant, kind: 'user', id: sub, scopes, session: sid },
+      actor: { tenant, kind: 'user', id: sub, scopes, session: sid, ...proofOf(session.value, claims) },
     } as const;
   };
 
@@ -76,9 +85,10 @@ export const tokenAuthentication = (options: TokenAuthenticationOptions): Authen
     } as const;
   };
 
-  const look = async ({ tenant: id, sub, sid }: AccessTokenClaims): Promise<Standing | undefined> => {
+  const look = async (claims: AccessTokenClaims): Promise<Standing | undefined> => {
+    const { tenant: id, sub, sid } = claims;
     const [found, tenant] = await Promise.all([
-      sid === undefined ? ofServiceAccount(id, sub) : ofSession(id, sub, sid),
+      sid === undefined ? ofServiceAccount(id, sub) : ofSession(claims, sid),
       tenantOf(id),
     ]);
     if (found === undefined || tenant?.status !== 'active') return undefined;
@@ -100,7 +110,8 @@ export const tokenAuthentication = (options: TokenAuthenticationOptions): Authen
   return async (token) => {
     const claims = await verify(token);
     if (claims === undefined) return undefined;
-    const key = `${claims.tenant} ${claims.sid ?? claims.sub}`;
+    // A token from after a step-up says more than one from before.
+    const key = `${claims.tenant} ${claims.sid ?? claims.sub} ${claims.auth_time ?? 0} ${claims.acr ?? ''}`;
     const cached = cache.get(key);
     let standing = await (cached !== undefined && cached.until > clock.now() ? cached.standing : read(key, claims));
     // Signed after what is cached was read: the session has gone over into a new epoch.

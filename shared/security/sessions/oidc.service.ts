@@ -38,6 +38,7 @@ export interface OidcService {
       readonly provider: string;
       readonly flow: string;
       readonly parameters: string;
+      readonly deviceToken?: string | undefined;
     },
     device: Origin,
   ): Promise<SignInResult>;
@@ -208,7 +209,7 @@ export const createOidcService = (options: OidcServiceOptions): OidcService => {
       });
       return { authorizationUrl: url.href, flow };
     },
-    finish: async ({ tenant, provider: name, flow, parameters }, device) => {
+    finish: async ({ tenant, provider: name, flow, parameters, deviceToken }, device) => {
       const attempt: SignInAttempt = { tenant, method: 'fed', device };
       await signIns.admit(attempt);
       const provider = await providerOf(tenant, name);
@@ -236,7 +237,7 @@ export const createOidcService = (options: OidcServiceOptions): OidcService => {
       const known: SignInAttempt = claims.email === undefined ? attempt : { ...attempt, account: sha256(claims.email) };
       if (user === undefined) return signIns.refuse(known, 'unknown-account');
       if (user.value.status !== 'active') return signIns.refuse(known, 'disabled', user.id);
-      return signIns.finish({ tenant, user, method: 'fed', device });
+      return signIns.finish({ tenant, user, method: 'fed', device, deviceToken });
     },
   };
 };

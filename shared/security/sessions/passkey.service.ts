@@ -2,9 +2,10 @@ import type { Actor } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import { sha256 } from '../../kernel/json.ts';
-import type { Stored, TenantStore } from '../../store/store.ts';
+import type { Database, Stored, TenantStore } from '../../store/store.ts';
 import type { AuthSettingsService } from '../identity/auth-settings.service.ts';
-import type { Origin } from '../identity/identity.events.ts';
+import type { Device, Origin } from '../identity/identity.events.ts';
+import type { Writes } from '../identity/links.ts';
 import type { User } from '../identity/user.schema.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
 import type { Flows } from './flows.ts';
@@ -23,7 +24,7 @@ import {
   verifyAuthentication,
   verifyRegistration,
 } from './passkey.verify.ts';
-import type { Sessions } from './session.service.ts';
+import type { CurrentSession, Sessions } from './session.service.ts';
 import type { SignInAttempt, SignInResult, SignInService } from './sign-in.service.ts';
 
 export interface PasskeyService {
@@ -33,11 +34,12 @@ export interface PasskeyService {
   register(
     actor: Actor,
     request: { readonly flow: string; readonly name: string; readonly response: RegistrationResponse },
+    device: Device,
   ): Promise<PasskeyView>;
   /** The actor's own. */
   list(actor: Actor): Promise<readonly PasskeyView[]>;
   /** Fails with `not-found`. */
-  remove(actor: Actor, id: string): Promise<void>;
+  remove(actor: Actor, id: string, device: Device): Promise<void>;
   /** Names no account: the browser offers what passkeys it has. */
   beginSignIn(tenant: string): Promise<Ceremony>;
   /** Fails with `unauthenticated`. */
@@ -45,17 +47,53 @@ export interface PasskeyService {
     request: { readonly tenant: string; readonly flow: string; readonly response: AuthenticationResponse },
     device: Origin,
   ): Promise<SignInResult>;
-  /** A response of this user's own passkey to this challenge. For whoever asks for a passkey as a second factor. */
+  /** Options for one of these passkeys to answer a challenge, and what it is to sign. */
+  request(
+    tenant: string,
+    passkeys: readonly Stored<Passkey>[],
+  ): Promise<{ readonly challenge: string; readonly options: Ceremony['options'] }>;
+  /** The passkey whose response to this challenge it is: whose it is, is for the caller to look at. */
   verify(tenant: string, challenge: string, response: AuthenticationResponse): Promise<Stored<Passkey> | undefined>;
+  /** What a new passkey of this user signs, for somebody who has no session yet. */
+  creation(
+    tenant: string,
+    user: Pick<Stored<User>, 'id' | 'value'>,
+  ): Promise<{ readonly challenge: string; readonly options: Ceremony['options'] }>;
+  /**
+   * The passkey that a response makes, and what stores it. Fails with `invalid-request` for one that does not verify,
+   * `precondition-failed` for one too many; the commit fails with `already-exists` for a known one.
+   */
+  made(
+    tenant: string,
+    user: Pick<Stored<User>, 'id' | 'value'>,
+    request: {
+      readonly challenge: string;
+      readonly name: string;
+      readonly response: RegistrationResponse;
+      readonly device: Device;
+    },
+  ): Promise<{ readonly passkey: PasskeyView; readonly write: Writes }>;
+}
+
+/** What is to be known of it when somebody's passkeys change. */
+export interface PasskeyChanges {
+  /** Throws `step-up-required` in a session that is not sure enough to change factors. */
+  admit(tenant: string, current: CurrentSession): Promise<void>;
+  /** `write` is for the transaction in which the passkey is stored or deleted. */
+  added(tenant: string, user: Pick<Stored<User>, 'id' | 'value'>, passkey: string, device: Device): Promise<Writes>;
+  /** Fails with `precondition-failed` where it must not go. */
+  removed(tenant: string, user: Pick<Stored<User>, 'id' | 'value'>, passkey: string, device: Device): Promise<Writes>;
 }
 
 export interface PasskeyServiceOptions {
+  readonly database: Pick<Database, 'transaction'>;
   readonly passkeys: TenantStore<Passkey>;
   readonly users: TenantStore<User>;
   readonly flows: Flows;
   readonly settings: Pick<AuthSettingsService, 'of'>;
   readonly policy: Pick<SecurityPolicyService, 'of'>;
-  readonly sessions: Pick<Sessions, 'current'>;
+  readonly sessions: Pick<Sessions, 'current' | 'raise'>;
+  readonly changes: PasskeyChanges;
   readonly signIns: Pick<SignInService, 'admit' | 'finish' | 'refuse'>;
   readonly clock: Clock;
 }
@@ -63,18 +101,21 @@ export interface PasskeyServiceOptions {
 /** Of one person. */
 const maxPasskeys = 20;
 
-const viewOf = ({ id, value }: Stored<Passkey>): PasskeyView => {
+const notBegun = () => new OmniError('invalid-request', 'This is no answer to a registration that was begun here.');
+
+const viewOf = ({ id, value }: Pick<Stored<Passkey>, 'id' | 'value'>): PasskeyView => {
   const { name, backedUp, transports, createdAt, lastUsedAt } = value;
   return { id, name, backedUp, transports, createdAt, ...(lastUsedAt === undefined ? {} : { lastUsedAt }) };
 };
 
 export const createPasskeyService = (options: PasskeyServiceOptions): PasskeyService => {
-  const { passkeys, users, flows, settings, policy, sessions, signIns, clock } = options;
+  const { database, passkeys, users, flows, settings, policy, sessions, changes, signIns, clock } = options;
 
-  const relyingParty = async (tenant: string): Promise<RelyingParty> => {
+  const relyingParty = async (tenant: string, as: 'sign-in' | 'factor'): Promise<RelyingParty> => {
     const { passkeys: party } = await settings.of(tenant);
-    const { signInMethods } = await policy.of(tenant);
-    if (party !== undefined && signInMethods.includes('passkey')) return party;
+    const { signInMethods, mfa } = await policy.of(tenant);
+    const isAllowed = signInMethods.includes('passkey') || (as === 'factor' && mfa.methods.includes('passkey'));
+    if (party !== undefined && isAllowed) return party;
     throw new OmniError(
       'precondition-failed',
       'This tenant has no passkeys. Its settings name the domain they are for.',
@@ -85,7 +126,7 @@ export const createPasskeyService = (options: PasskeyServiceOptions): PasskeySer
     (await passkeys.of(tenant).query({ where: [{ field: 'user', op: '==', value: user }], limit: maxPasskeys })).items;
 
   const verify: PasskeyService['verify'] = async (tenant, challenge, response) => {
-    const party = await relyingParty(tenant);
+    const party = await relyingParty(tenant, 'factor');
     const stored = await passkeys.of(tenant).get(sha256(response.id));
     if (stored === undefined) return undefined;
     const used = await verifyAuthentication(response, stored.value, { party, challenge });
@@ -100,61 +141,97 @@ export const createPasskeyService = (options: PasskeyServiceOptions): PasskeySer
     }
   };
 
+  const creation: PasskeyService['creation'] = async (tenant, user) => {
+    const { rpId: rpID, rpName } = await relyingParty(tenant, 'factor');
+    const known = await ofUser(tenant, user.id);
+    const { generateRegistrationOptions } = await loadWebAuthn();
+    const options = await generateRegistrationOptions({
+      rpID,
+      rpName,
+      userName: user.value.email,
+      userDisplayName: user.value.name ?? user.value.email,
+      userID: new Uint8Array(Buffer.from(user.id)),
+      attestationType: 'none',
+      supportedAlgorithmIDs: algorithms,
+      excludeCredentials: known.map(({ value }) => ({ id: value.credential, transports: value.transports })),
+      authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
+    });
+    return { challenge: options.challenge, options: { ...options } };
+  };
+
+  const made: PasskeyService['made'] = async (tenant, user, { challenge, name, response, device }) => {
+    const party = await relyingParty(tenant, 'factor');
+    if ((await ofUser(tenant, user.id)).length >= maxPasskeys) {
+      throw new OmniError('precondition-failed', `A person has at most ${maxPasskeys} passkeys.`);
+    }
+    const verified = await verifyRegistration(response, { party, challenge });
+    if (verified === undefined) throw notBegun();
+    const id = sha256(verified.credential);
+    const passkey: Passkey = {
+      ...verified,
+      user: user.id,
+      name,
+      transports: (response.response.transports ?? []).filter(isTransport),
+      createdAt: isoTime(clock.now()),
+    };
+    const told = await changes.added(tenant, user, id, device);
+    return {
+      passkey: viewOf({ id, value: passkey }),
+      write: (transaction) => {
+        transaction.create(passkeys.of(tenant), id, passkey);
+        told(transaction);
+      },
+    };
+  };
+
   return {
     verify,
-    beginRegistration: async (actor) => {
-      const { user } = await sessions.current(actor);
-      const { rpId: rpID, rpName } = await relyingParty(actor.tenant);
-      const known = await ofUser(actor.tenant, user.id);
-      const { generateRegistrationOptions } = await loadWebAuthn();
-      const made = await generateRegistrationOptions({
-        rpID,
-        rpName,
-        userName: user.value.email,
-        userDisplayName: user.value.name ?? user.value.email,
-        userID: new Uint8Array(Buffer.from(user.id)),
-        attestationType: 'none',
-        supportedAlgorithmIDs: algorithms,
-        excludeCredentials: known.map(({ value }) => ({ id: value.credential, transports: value.transports })),
-        authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
-      });
-      const { challenge } = made;
-      const flow = await flows.begin(actor.tenant, { kind: 'passkey-registration', challenge, user: user.id });
-      return { flow, options: { ...made } };
+    creation,
+    made,
+    request: async (tenant, known) => {
+      const { rpId: rpID } = await relyingParty(tenant, 'factor');
+      const { generateAuthenticationOptions } = await loadWebAuthn();
+      const allowCredentials = known.map(({ value }) => ({ id: value.credential, transports: value.transports }));
+      const options = await generateAuthenticationOptions({ rpID, userVerification: 'required', allowCredentials });
+      return { challenge: options.challenge, options: { ...options } };
     },
-    register: async (actor, { flow, name, response }) => {
-      const { user } = await sessions.current(actor);
-      const { tenant } = actor;
-      const party = await relyingParty(tenant);
-      const begun = await flows.end(tenant, flow, 'passkey-registration');
-      const wrong = new OmniError('invalid-request', 'This is no answer to a registration that was begun here.');
-      if (begun?.user !== user.id) throw wrong;
-      if ((await ofUser(tenant, user.id)).length >= maxPasskeys) {
-        throw new OmniError('precondition-failed', `A person has at most ${maxPasskeys} passkeys.`);
-      }
-      const made = await verifyRegistration(response, { party, challenge: begun.challenge });
-      if (made === undefined) throw wrong;
-      const stored = await passkeys.of(tenant).create(sha256(made.credential), {
-        ...made,
-        user: user.id,
-        name,
-        transports: (response.response.transports ?? []).filter(isTransport),
-        createdAt: isoTime(clock.now()),
-      });
-      return viewOf(stored);
+    beginRegistration: async (actor) => {
+      const there = await sessions.current(actor);
+      const { user } = there;
+      await changes.admit(actor.tenant, there);
+      const { challenge, options } = await creation(actor.tenant, user);
+      const flow = await flows.begin(actor.tenant, { kind: 'passkey-registration', challenge, user: user.id });
+      return { flow, options };
+    },
+    register: async (actor, { flow, name, response }, device) => {
+      const there = await sessions.current(actor);
+      const { user } = there;
+      const begun = await flows.end(actor.tenant, flow, 'passkey-registration');
+      if (begun?.user !== user.id) throw notBegun();
+      const about = { challenge: begun.challenge, name, response, device };
+      const { passkey, write } = await made(actor.tenant, user, about);
+      // Its owner has just been verified by it.
+      await sessions.raise(actor, there, { methods: ['hwk'], secondFactor: true }, write);
+      return passkey;
     },
     list: async (actor) => {
       await sessions.current(actor);
       return (await ofUser(actor.tenant, actor.id)).map(viewOf);
     },
-    remove: async (actor, id) => {
-      await sessions.current(actor);
+    remove: async (actor, id, device) => {
+      const there = await sessions.current(actor);
+      const { user } = there;
       const found = await passkeys.of(actor.tenant).get(id);
       if (found?.value.user !== actor.id) throw new OmniError('not-found', 'You have no such passkey.');
-      await passkeys.of(actor.tenant).delete(id);
+      await changes.admit(actor.tenant, there);
+      const told = await changes.removed(actor.tenant, user, id, device);
+      await database.transaction((transaction) => {
+        transaction.delete(passkeys.of(actor.tenant), id);
+        told(transaction);
+      });
     },
     beginSignIn: async (tenant) => {
-      const { rpId: rpID } = await relyingParty(tenant);
+      const { rpId: rpID } = await relyingParty(tenant, 'sign-in');
       const { generateAuthenticationOptions } = await loadWebAuthn();
       const made = await generateAuthenticationOptions({ rpID, userVerification: 'required' });
       const flow = await flows.begin(tenant, { kind: 'passkey-sign-in', challenge: made.challenge });

@@ -22,6 +22,12 @@ export const signInFailed = defineEvent(
   }),
 );
 
+/** Somebody has proved once more who they are, in a session that there was. */
+export const sessionRaised = defineEvent(
+  'security.session.raised',
+  z.object({ user: z.string(), session: z.string(), methods: z.array(methodSchema) }),
+);
+
 export const sessionRevoked = defineEvent(
   'security.session.revoked',
   z.object({

@@ -2,8 +2,11 @@ import * as z from 'zod';
 import { tenantCollection } from '../../store/collection.ts';
 import { deviceSchema } from '../identity/identity.events.ts';
 
-/** How somebody proved who they are (the `amr` claim, RFC 8176; `link` and `fed` are ours). */
-export const methodSchema = z.enum(['pwd', 'link', 'fed', 'hwk', 'otp', 'sms', 'rcv']);
+/**
+ * How somebody proved who they are (the `amr` claim, RFC 8176; ours are `link`, `fed`, `mail` for a code by mail and `rcv`
+ * for a backup code).
+ */
+export const methodSchema = z.enum(['pwd', 'link', 'fed', 'hwk', 'otp', 'sms', 'mail', 'rcv']);
 export type Method = z.infer<typeof methodSchema>;
 
 /** One sign-in, with the family of refresh tokens that descends from it. */
@@ -12,6 +15,8 @@ export const sessionSchema = z.object({
   /** The user's epoch at sign-in. Once the user's is higher, the session is over. */
   epoch: z.int(),
   methods: z.array(methodSchema),
+  /** Whether the account had a second factor when they last proved who they are. */
+  secondFactor: z.boolean().optional(),
   device: deviceSchema,
   createdAt: z.iso.datetime(),
   /** When they last proved who they are; 1970 where rules say that this proof is not to count for sensitive calls. */
@@ -42,11 +47,11 @@ export const sessionCollection = tenantCollection<Session>({
       ],
     },
   ],
-  unindexed: ['device', 'methods', 'tokenHash', 'familyKey'],
+  unindexed: ['device', 'methods', 'secondFactor', 'tokenHash', 'familyKey'],
 });
 
 export const sessionViewSchema = sessionSchema
-  .omit({ epoch: true, tokenHash: true, familyKey: true, revokedAt: true, revokedFor: true })
+  .omit({ epoch: true, secondFactor: true, tokenHash: true, familyKey: true, revokedAt: true, revokedFor: true })
   .extend({ id: z.string(), current: z.boolean().meta({ description: 'The one in which this is asked.' }) })
   .meta({ id: 'Session' });
 export type SessionView = z.infer<typeof sessionViewSchema>;
@@ -60,7 +65,7 @@ export const tokensSchema = z
     refreshExpiresAt: z.iso.datetime().meta({ description: 'When the session is over in any case.' }),
     session: z.string(),
     user: z.string(),
-    deviceToken: z
+    knownDevice: z
       .string()
       .optional()
       .meta({

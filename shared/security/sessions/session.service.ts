@@ -10,11 +10,11 @@ import type { Writes } from '../identity/links.ts';
 import type { User } from '../identity/user.schema.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
 import type { KnownDevices } from '../threats/known-devices.ts';
-import type { IssueToken } from '../tokens/access-tokens.ts';
+import type { IssuedToken, IssueToken } from '../tokens/access-tokens.ts';
 import { hashOf, newSecret } from '../tokens/opaque-token.ts';
 import { createRefresh } from './refresh.ts';
-import { sessionRevoked, signInSucceeded } from './session.events.ts';
-import { isLive, type Reason, sessionOver, sessionTokens } from './session.rules.ts';
+import { sessionRaised, sessionRevoked, signInSucceeded } from './session.events.ts';
+import { isLive, type Reason, sessionOver, sessionTokens, subjectOf } from './session.rules.ts';
 import type { Method, Session, SessionView, Tokens } from './session.schema.ts';
 
 /** A session and its user as they are in the store at this moment. */
@@ -23,18 +23,40 @@ export interface CurrentSession {
   readonly user: Stored<User>;
 }
 
+/** What somebody has shown. */
+export interface Proof {
+  readonly methods: readonly Method[];
+  readonly device: Origin;
+  /** The session does not count as freshly proven: sensitive calls ask again. */
+  readonly stepUp?: boolean;
+  /** Whether the account has a second factor, though it may not have been asked for. */
+  readonly secondFactor?: boolean;
+}
+
 export interface Sessions {
   /** A new session of somebody who has proved who they are, by every factor that is asked of them. */
   open(
     tenant: string,
     user: Pick<Stored<User>, 'id' | 'value'>,
-    proof: {
-      readonly methods: readonly Method[];
-      readonly device: Origin;
-      /** The session does not count as freshly proven: sensitive calls ask again. */
-      readonly stepUp?: boolean;
-    },
+    proof: Proof,
+    /** Written together with the session, or not at all: such as that the proof is used up. */
+    also?: Writes,
   ): Promise<Tokens>;
+  /**
+   * The current session after its user has proved once more who they are, and a new access token that says so. The
+   * next refresh says it too. Fails with `revision-conflict` when the session was changed meanwhile.
+   */
+  raise(
+    actor: Actor,
+    current: CurrentSession,
+    proof: Pick<Proof, 'methods' | 'secondFactor'>,
+    also?: Writes,
+  ): Promise<IssuedToken>;
+  /**
+   * Makes what a session has proved so far count no more for sensitive calls, within 30 seconds: its user has to prove
+   * once more who they are. For whoever has found the session suspicious. Fails with `not-found`.
+   */
+  demandStepUp(tenant: string, id: string): Promise<void>;
   /**
    * The next pair of tokens. A token that was used before ends the session; only the same request (`requestKey`, the
    * client's own) gets the same answer again, for ten seconds. Fails with `unauthenticated`.
@@ -83,20 +105,28 @@ export const createSessions = (options: SessionsOptions): Sessions => {
     });
   };
 
-  /** Ends it whatever else happens to it meanwhile. */
-  const endSurely = async (tenant: string, id: string, reason: Reason, isTheirs = (_: Session) => true) => {
+  /** Does it whatever else happens to the session meanwhile. */
+  const surely = async (
+    tenant: string,
+    id: string,
+    act: (found: Stored<Session>) => Promise<unknown>,
+    isTheirs = (_: Session) => true,
+  ): Promise<void> => {
     for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
       const found = await sessions.of(tenant).get(id);
       if (found === undefined || !isTheirs(found.value)) throw new OmniError('not-found', 'There is no such session.');
       if (found.value.revokedAt !== undefined) return;
       try {
-        return await end(tenant, found, reason);
+        await act(found);
+        return;
       } catch (error) {
         if (!isOmniError(error, 'revision-conflict')) throw error;
       }
     }
     throw new OmniError('revision-conflict', 'The session was changed meanwhile. Try again.');
   };
+  const endSurely = (tenant: string, id: string, reason: Reason, isTheirs?: (session: Session) => boolean) =>
+    surely(tenant, id, (found) => end(tenant, found, reason), isTheirs);
 
   const current: Sessions['current'] = async ({ tenant, kind, id, session: sid }) => {
     if (kind !== 'user' || sid === undefined) {
@@ -115,7 +145,7 @@ export const createSessions = (options: SessionsOptions): Sessions => {
       transaction.update(sessions.of(tenant), id, { ...value, epoch }, { revision });
 
   return {
-    open: async (tenant, user, { methods, device: origin, stepUp = false }) => {
+    open: async (tenant, user, { methods, device: origin, secondFactor = false, stepUp = false }, also) => {
       const [ofTenant, known] = await Promise.all([policy.of(tenant), knownDevices?.remember(tenant, user, origin)]);
       const { idleMinutes, absoluteHours } = ofTenant.sessions;
       const device = deviceSchema.parse(origin);
@@ -126,6 +156,7 @@ export const createSessions = (options: SessionsOptions): Sessions => {
         user: user.id,
         epoch: user.value.epoch,
         methods: [...methods],
+        secondFactor,
         device,
         createdAt: isoTime(now),
         authenticatedAt: isoTime(stepUp ? 0 : now),
@@ -139,12 +170,33 @@ export const createSessions = (options: SessionsOptions): Sessions => {
       const event = makeEvent(signInSucceeded, { tenant, subject: user.id, data });
       await database.transaction((transaction) => {
         transaction.create(sessions.of(tenant), id, session);
+        also?.(transaction);
         transaction.emit(event);
         known?.write(transaction);
       });
       const tokens = await tokensFor(tenant, id, session, user.value, secret);
-      return known === undefined ? tokens : { ...tokens, deviceToken: known.token };
+      return known === undefined ? tokens : { ...tokens, knownDevice: known.token };
     },
+    raise: async ({ tenant }, { session: { id, value, revision }, user }, { methods, secondFactor = false }, also) => {
+      const raised: Session = {
+        ...value,
+        methods: [...new Set([...value.methods, ...methods])],
+        secondFactor,
+        authenticatedAt: isoTime(clock.now()),
+      };
+      const data = { user: user.id, session: id, methods: [...methods] };
+      const event = makeEvent(sessionRaised, { tenant, subject: id, data });
+      await database.transaction((transaction) => {
+        transaction.update(sessions.of(tenant), id, raised, { revision });
+        also?.(transaction);
+        transaction.emit(event);
+      });
+      return issue(subjectOf(tenant, id, raised, user.value));
+    },
+    demandStepUp: (tenant, id) =>
+      surely(tenant, id, ({ value, revision }) =>
+        sessions.of(tenant).update(id, { ...value, authenticatedAt: isoTime(0) }, { revision }),
+      ),
     refresh: createRefresh({ sessions, users, policy, tokensFor, end: endSurely, clock }),
     current,
     requireLive: async (actor) => {

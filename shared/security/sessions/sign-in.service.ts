@@ -20,7 +20,12 @@ import type { Sessions } from './session.service.ts';
 export const challengeSchema = z
   .object({
     challenge: z.string().meta({ description: 'To be sent with the second factor.' }),
-    methods: z.array(z.string()).meta({ description: 'Any of them will do.' }),
+    methods: z.array(z.string()).meta({
+      description: 'Any of them will do. Where there is none, an administrator has to reset the factors.',
+    }),
+    enrolment: z.boolean().meta({
+      description: 'The tenant asks for a second factor and there is none: set up one of `methods` to get in.',
+    }),
     expiresAt: z.iso.datetime(),
   })
   .meta({ id: 'SecondFactorChallenge' });
@@ -40,10 +45,12 @@ export interface FirstFactor {
   readonly user: Pick<Stored<User>, 'id' | 'value'>;
   readonly method: Method;
   readonly device: Origin;
+  /** What a trusted device keeps: with it the second factor is not asked for, where the tenant allows that. */
+  readonly deviceToken?: string | undefined;
   /** The password that was right is in a public list of stolen ones. */
   readonly breached?: boolean;
-  /** `elevated` where rules ask for a second factor whatever the policy says. */
-  readonly risk?: 'elevated';
+  /** `elevated`: something is strange, so a second factor is asked for though the device is trusted. */
+  readonly risk?: 'elevated' | undefined;
 }
 
 /** What is to be done about a sign-in whose first factor was good. */
@@ -61,10 +68,15 @@ export interface RiskAssessor {
   assess(first: FirstFactor): Promise<RiskAssessment>;
 }
 
+/** What is asked for now; where nothing is, whether the account has a second factor nevertheless. */
+export type SecondFactorDecision =
+  | { readonly challenge: SecondFactorChallenge }
+  | { readonly challenge?: undefined; readonly secondFactor: boolean };
+
 /** Decides, for every way to sign in, whether one factor is enough. */
 export interface SecondFactor {
-  /** What is asked for now; undefined where nothing is. Whoever answers it opens the session (`Sessions.open`). */
-  begin(first: FirstFactor): Promise<SecondFactorChallenge | undefined>;
+  /** Whoever takes the answer to its challenge opens the session (`Sessions.open`). */
+  begin(first: FirstFactor): Promise<SecondFactorDecision>;
 }
 
 /** An attempt before it is looked at. */
@@ -93,12 +105,13 @@ export interface PasswordSignIn {
   readonly tenant: string;
   readonly email: string;
   readonly password: string;
+  readonly deviceToken?: string | undefined;
 }
 
 export interface SignInService {
   /** Fails with `unauthenticated`, in the same words and time whatever was wrong. */
   withPassword(request: PasswordSignIn, device: Origin): Promise<SignInResult>;
-  withLink(token: string, device: Origin): Promise<SignInResult>;
+  withLink(token: string, device: Origin, deviceToken?: string): Promise<SignInResult>;
   /** Throws `rate-limited` for an attempt that is one too many. */
   admit(attempt: SignInAttempt): Promise<void>;
   /** After the first factor, whichever it was: asks for the second one, or opens the session. */
@@ -162,10 +175,11 @@ export const createSignInService = (options: SignInOptions): SignInService => {
     if (decision === 'block')
       return refuse({ tenant, account: sha256(user.value.email), method, device }, 'blocked', user.id);
     const judged: FirstFactor = decision === 'challenge' ? { ...first, risk: 'elevated' } : first;
-    const [challenge] = await Promise.all([secondFactor?.begin(judged), guard?.passed(first, isKnownDevice)]);
-    if (challenge !== undefined) return { status: 'second-factor', ...challenge };
+    const [asked] = await Promise.all([secondFactor?.begin(judged), guard?.passed(first, isKnownDevice)]);
+    if (asked?.challenge !== undefined) return { status: 'second-factor', ...asked.challenge };
     const stepUp = decision === 'step-up' || decision === 'challenge';
-    return { status: 'complete', ...(await sessions.open(tenant, user, { methods: [method], device, stepUp })) };
+    const proof = { methods: [method], device, secondFactor: asked?.secondFactor ?? false, stepUp };
+    return { status: 'complete', ...(await sessions.open(tenant, user, proof)) };
   };
 
   /** What was hashed with yesterday's parameters is hashed again, now that the password is here. */
@@ -191,7 +205,7 @@ export const createSignInService = (options: SignInOptions): SignInService => {
     admit: async (attempt) => guard?.admit(attempt),
     refuse,
     finish,
-    withPassword: async ({ tenant, email, password }, device) => {
+    withPassword: async ({ tenant, email, password, deviceToken }, device) => {
       const attempt: SignInAttempt = { tenant, account: sha256(email), method: 'pwd', device };
       // Before the guard, which writes: there is nothing to write of a tenant that is not there.
       if (!(await isActiveTenant(tenants, tenant))) throw notSignedIn();
@@ -205,16 +219,16 @@ export const createSignInService = (options: SignInOptions): SignInService => {
       }
       if (passwords.isOutdated(user.value.passwordHash ?? '')) await rehash(tenant, user, password);
       const breached = (await isBreached?.(password)) ?? false;
-      return finish({ tenant, user, method: 'pwd', device, breached });
+      return finish({ tenant, user, method: 'pwd', device, deviceToken, breached });
     },
-    withLink: async (token, device) => {
+    withLink: async (token, device, deviceToken) => {
       const { tenant, user }: FoundLink = await links.spend(token, 'sign-in', (found) => (transaction) => {
         if (found.user.value.emailVerified) return;
         // Who has the link has shown to read the mail.
         const value = { ...found.user.value, emailVerified: true, updatedAt: isoTime(clock.now()) };
         transaction.update(userStore.of(found.tenant), found.user.id, value, { revision: found.user.revision });
       });
-      return finish({ tenant, user, method: 'link', device });
+      return finish({ tenant, user, method: 'link', device, deviceToken });
     },
   };
 };

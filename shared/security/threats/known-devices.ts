@@ -12,8 +12,8 @@ const tokenPattern = /^omd_[\w-]{43}$/;
 const lifetime = 90 * 86_400_000;
 
 /** The id under which a device's token is known; undefined for what is none. */
-export const deviceIdOf = ({ deviceToken }: Origin): string | undefined =>
-  deviceToken !== undefined && tokenPattern.test(deviceToken) ? guardId.device(hashOf(deviceToken)) : undefined;
+export const deviceIdOf = ({ knownDevice }: Origin): string | undefined =>
+  knownDevice !== undefined && tokenPattern.test(knownDevice) ? guardId.device(hashOf(knownDevice)) : undefined;
 
 export interface KnownDevices {
   /**

@@ -90,7 +90,9 @@ describe('a sign-in', () => {
       secondFactor: {
         begin: async (first) => {
           seen.push(first);
-          return first.risk === 'elevated' ? { challenge: 'ch_1', methods: ['otp'], expiresAt } : undefined;
+          return first.risk === 'elevated'
+            ? { challenge: { challenge: 'ch_1', methods: ['otp'], expiresAt } }
+            : { secondFactor: false };
         },
       },
     });

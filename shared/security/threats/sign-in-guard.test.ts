@@ -86,23 +86,23 @@ describe.each(['embedded', 'firestore'] as const)('attempts to sign in, on %s', 
     const { id } = await users.create('acme', { email: 'eve@example.com', emailVerified: true, roles: [] });
     const user = await users.findByEmail('acme', 'eve@example.com');
     if (user?.id !== id) throw new Error('The user is not there.');
-    const { deviceToken = '' } = await sessions.open('acme', user, { methods: ['pwd'], device: {} });
-    expect(deviceToken).toMatch(/^omd_/);
+    const { knownDevice = '' } = await sessions.open('acme', user, { methods: ['pwd'], device: {} });
+    expect(knownDevice).toMatch(/^omd_/);
     const of = sha256('eve@example.com');
     await outcomes(Array.from({ length: 20 }, () => admit(attempt({}, of))));
     // The attacker is in the owner's own network, and has the owner's device's number of attempts not touched.
-    const own = await outcomes(Array.from({ length: 20 }, () => admit(attempt({ deviceToken }, of))));
+    const own = await outcomes(Array.from({ length: 20 }, () => admit(attempt({ knownDevice }, of))));
     expect(own.admitted).toBe(10);
     // It is nobody else's key, and one that was made up is none.
     const other = somebody();
     await outcomes(Array.from({ length: 10 }, () => admit(attempt({}, other))));
-    for (const token of [deviceToken, `omd_${'x'.repeat(43)}`, 'omd_', 'nonsense']) {
-      await expect(admit(attempt({ deviceToken: token }, other))).rejects.toMatchObject({ code: 'rate-limited' });
+    for (const token of [knownDevice, `omd_${'x'.repeat(43)}`, 'omd_', 'nonsense']) {
+      await expect(admit(attempt({ knownDevice: token }, other))).rejects.toMatchObject({ code: 'rate-limited' });
     }
-    const again = await sessions.open('acme', user, { methods: ['pwd'], device: { deviceToken } });
-    expect(again.deviceToken).toBeUndefined();
+    const again = await sessions.open('acme', user, { methods: ['pwd'], device: { knownDevice } });
+    expect(again.knownDevice).toBeUndefined();
     const stored = await runtime.database.tenants(guardCollection).of('acme').query({ limit: 1_000 });
-    expect(JSON.stringify(stored.items)).not.toContain(deviceToken.slice(4));
+    expect(JSON.stringify(stored.items)).not.toContain(knownDevice.slice(4));
   });
 
   it('are a hundred a day of one address, whichever accounts they are on', async () => {

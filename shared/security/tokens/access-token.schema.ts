@@ -25,7 +25,9 @@ export const accessTokenClaimsSchema = z.object({
   epoch: z.int().min(0),
   /** When the user proved who they are; seconds since the Unix epoch. */
   auth_time: z.int().optional(),
-  /** How (RFC 8176): `pwd`, `hwk`; `link` and `fed` are ours. */
+  /** How surely: by one factor, or by two. */
+  acr: z.enum(['aal1', 'aal2']).optional(),
+  /** How (RFC 8176): `pwd`, `hwk`, `otp`, `sms`; `link`, `fed`, `mail` and `rcv` are ours. */
   amr: z.array(z.string()).optional(),
 });
 export type AccessTokenClaims = z.infer<typeof accessTokenClaimsSchema>;
