@@ -88,7 +88,7 @@ describe('a sign-in', () => {
       policy: services.policyService,
       passwords: createPasswordHasher(),
       secondFactor: {
-        begin: async (first) => {
+        begin: async (first): Promise<SecondFactorDecision> => {
           seen.push(first);
           return first.risk === 'elevated'
             ? { challenge: { challenge: 'ch_1', methods: ['otp'], expiresAt } }
