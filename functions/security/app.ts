@@ -5,6 +5,7 @@ import {
   auditSchedules,
   authSettingsCollection,
   flowCollection,
+  forgetRemovedUser,
   identityLinkCollection,
   keyRotationCollection,
   passkeyCollection,
@@ -13,6 +14,7 @@ import {
   rotateSigningKey,
   secretCollection,
   secretValueCollection,
+  securityEraser,
   sendLink,
 } from '#shared/security/index.ts';
 import { advancedSecurity } from './routes/advanced-security.ts';
@@ -42,7 +44,7 @@ export const security = defineFunction<SecurityServices>({
     ...advancedSecuritySecrets(services),
     ...advancedSecurityFiles(services),
   ],
-  jobs: [sendLink, rotateSigningKey, renewEncryption, ...auditJobs],
+  jobs: [sendLink, forgetRemovedUser, rotateSigningKey, renewEncryption, ...auditJobs, securityEraser.job],
   schedules: [rotateKeysDaily, ...auditSchedules],
   collections: [
     authSettingsCollection,

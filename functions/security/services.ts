@@ -1,3 +1,4 @@
+import { erasingOf } from '#shared/runtime/erasers.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   authSettingsCollection,
@@ -9,6 +10,7 @@ import {
   createKeyRotationService,
   createLinks,
   createOidcService,
+  createOwnerGuard,
   createPasskeyService,
   createPasswordCheck,
   createPasswordHasher,
@@ -24,6 +26,7 @@ import {
   flowCollection,
   identityLinkCollection,
   keyRotationCollection,
+  ownerGateCollection,
   passkeyCollection,
   publicFetch,
   type SecurityPolicyService,
@@ -41,7 +44,8 @@ import {
 const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'of'>) => {
   const { config, database, cache, makeEvent, newId, clock, tenants, roles, protector, signingKeys } = runtime;
   const userStore = database.tenants(userCollection);
-  const users = createUserService({ database, users: userStore, roles, makeEvent, newId, clock });
+  const guard = createOwnerGuard({ gates: database.tenants(ownerGateCollection), users: userStore });
+  const users = createUserService({ database, users: userStore, roles, guard, makeEvent, newId, clock });
   const authSettings = createAuthSettingsService({
     settings: database.tenants(authSettingsCollection),
     roles,
@@ -97,6 +101,8 @@ const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'o
       signIns,
     }),
     oidc: createOidcService({ ...common, flows, signIns, fetch, allowInsecure: isLocal }),
+    passkeyStore: database.tenants(passkeyCollection),
+    sessionStore: database.tenants(sessionCollection),
     users,
     authSettings,
     links,
@@ -147,6 +153,7 @@ export const createServices = (runtime: Runtime) => {
     ...createIdentity(runtime, protection.policyService),
     ...createEncryption(runtime),
     ...protection,
+    erasing: erasingOf(runtime),
     apiKeys: runtime.apiKeys,
     roles: runtime.roles,
     signingKeys: runtime.signingKeys,

@@ -53,6 +53,8 @@ const environmentSchema = z.object({
   /** The `iss` and `aud` of access tokens. */
   OMNI_ISSUER: z.string().min(1).default('https://omni.localhost'),
   OMNI_AUDIENCE: z.string().min(1).default('omni'),
+  /** DNS servers that custom domains are proved by; the system's where there are none. */
+  OMNI_DNS_SERVERS: list,
   /** Where links in mails lead of a tenant that names no app of its own. */
   OMNI_APP_URL: z.url({ protocol: /^https?$/ }).default('http://localhost:3000'),
   /** `local` keeps messages for the mailbox page instead of sending them. */
@@ -108,6 +110,7 @@ export const loadConfig = (environment: Environment = process.env) => {
     },
     tokens: { issuer: env.OMNI_ISSUER, audience: env.OMNI_AUDIENCE },
     appUrl: env.OMNI_APP_URL,
+    dnsServers: env.OMNI_DNS_SERVERS,
     webhooks: { stripe: env.STRIPE_WEBHOOK_SECRETS, shopify: env.SHOPIFY_WEBHOOK_SECRETS },
     mail: {
       kind: env.OMNI_MAIL ?? (env.OMNI_ENVIRONMENT === 'local' ? 'local' : 'smtp'),

@@ -60,6 +60,9 @@ const emails = [
   email('password-changed', { at: z.iso.datetime(), link }),
   email('new-sign-in', signIn),
   email('invitation', { inviter: personal, role: line(100), link, hours: z.int().min(1).max(720) }),
+  /** To every owner: until `at` the link takes the deletion back. */
+  email('tenant-deletion', { at: z.iso.datetime(), link }),
+  email('tenant-suspended', { at: z.iso.datetime(), link }),
   email('mfa-code', { code: line(20), minutes }),
 ] as const;
 
