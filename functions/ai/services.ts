@@ -7,15 +7,18 @@ import {
   predictionCollection,
   rollupCollection,
 } from '#shared/ai/index.ts';
+import { type ErasureServices, erasingOf } from '#shared/runtime/erasers.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 
-export interface AiServices extends PredictionJobServices {
+export interface AiServices extends PredictionJobServices, ErasureServices {
   readonly predictions: PredictionService;
 }
 
-export const createServices = ({ database, makeEvent, newId, clock, metrics }: Runtime): AiServices => {
+export const createServices = (runtime: Runtime): AiServices => {
+  const { database, makeEvent, newId, clock, metrics } = runtime;
   const rollups = database.tenants(rollupCollection);
   return {
+    erasing: erasingOf(runtime),
     rollups,
     predictions: createPredictionService({
       database,

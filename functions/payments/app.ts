@@ -1,4 +1,4 @@
-import { subscriptionCollection, syncSubscription } from '#shared/payments/index.ts';
+import { paymentsEraser, subscriptionCollection, syncSubscription } from '#shared/payments/index.ts';
 import { defineFunction } from '#shared/runtime/function.ts';
 import { stripe } from './routes/stripe.ts';
 import type { PaymentServices } from './services.ts';
@@ -7,7 +7,7 @@ export const payments = defineFunction<PaymentServices>({
   name: 'payments',
   paths: ['/api/v1/stripe'],
   routes: stripe,
-  jobs: [syncSubscription],
+  jobs: [syncSubscription, paymentsEraser.job],
   schedules: [],
   collections: [subscriptionCollection],
   secrets: [],

@@ -1,3 +1,4 @@
+import { erasingOf } from '#shared/runtime/erasers.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   authSettingsCollection,
@@ -11,6 +12,7 @@ import {
   createLinks,
   createMfa,
   createOidcService,
+  createOwnerGuard,
   createPasskeyService,
   createPasswordCheck,
   createPasswordHasher,
@@ -30,6 +32,7 @@ import {
   keyRotationCollection,
   mfaChallengeCollection,
   mfaProfileCollection,
+  ownerGateCollection,
   passkeyCollection,
   publicFetch,
   riskProfileCollection,
@@ -48,7 +51,8 @@ import {
 const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'of' | 'withSince'>) => {
   const { config, database, cache, makeEvent, newId, clock, tenants, roles, protector, signingKeys } = runtime;
   const userStore = database.tenants(userCollection);
-  const users = createUserService({ database, users: userStore, roles, makeEvent, newId, clock });
+  const ownerGuard = createOwnerGuard({ gates: database.tenants(ownerGateCollection), users: userStore });
+  const users = createUserService({ database, users: userStore, roles, guard: ownerGuard, makeEvent, newId, clock });
   const authSettings = createAuthSettingsService({
     settings: database.tenants(authSettingsCollection),
     roles,
@@ -124,6 +128,8 @@ const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'o
     ...withPasskeys(passkeys),
     passkeys,
     oidc: createOidcService({ ...common, flows, signIns, fetch, allowInsecure: isLocal }),
+    passkeyStore: database.tenants(passkeyCollection),
+    sessionStore: database.tenants(sessionCollection),
     users,
     authSettings,
     links,
@@ -179,6 +185,7 @@ export const createServices = (runtime: Runtime) => {
     ...createIdentity(runtime, protection.policyService),
     ...createEncryption(runtime),
     ...protection,
+    erasing: erasingOf(runtime),
     apiKeys: runtime.apiKeys,
     roles: runtime.roles,
     signingKeys: runtime.signingKeys,

@@ -1,5 +1,5 @@
 import { defineFunction } from '#shared/runtime/function.ts';
-import { accountCollection, intakeCollection, releaseParked } from '#shared/webhooks/index.ts';
+import { accountCollection, intakeCollection, releaseParked, webhooksEraser } from '#shared/webhooks/index.ts';
 import { shopify } from './routes/shopify.ts';
 import { stripe } from './routes/stripe.ts';
 import { twilio } from './routes/twilio.ts';
@@ -9,7 +9,7 @@ export const webhooks = defineFunction<WebhookServices>({
   name: 'webhooks',
   paths: ['/webhooks'],
   routes: (services) => [...stripe(services), ...shopify(services), ...twilio(services)],
-  jobs: [releaseParked],
+  jobs: [releaseParked, webhooksEraser.job],
   schedules: [],
   collections: [intakeCollection, accountCollection],
   secrets: ['STRIPE_WEBHOOK_SECRETS', 'SHOPIFY_WEBHOOK_SECRETS', 'TWILIO_AUTH_TOKEN'],

@@ -1,3 +1,4 @@
+import { erasingOf } from '#shared/runtime/erasers.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   accountCollection,
@@ -8,9 +9,11 @@ import {
   twilioVerifier,
 } from '#shared/webhooks/index.ts';
 
-export const createServices = ({ config, database, bus, makeEvent, clock, metrics }: Runtime) => {
+export const createServices = (runtime: Runtime) => {
+  const { config, database, bus, makeEvent, clock, metrics } = runtime;
   const intake = database.platform(intakeCollection);
   return {
+    erasing: erasingOf(runtime),
     database,
     intake,
     webhooks: createIntakeService({

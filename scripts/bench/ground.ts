@@ -6,7 +6,8 @@ import { v1 } from '@google-cloud/pubsub';
 import { credentials } from '@grpc/grpc-js';
 import { GoogleAuth, PassThroughClient } from 'google-auth-library';
 import { loadConfig } from '#shared/config/config.ts';
-import { createRuntime } from '#shared/runtime/runtime.ts';
+import { createRuntime, type Runtime } from '#shared/runtime/runtime.ts';
+import { createOwnerGuard, createUserService, ownerGateCollection, userCollection } from '#shared/security/index.ts';
 import { bundleFunction } from '../lib/bundle.ts';
 import { fillCompileCache } from '../lib/compile-cache.ts';
 import { startFirestore, startPubSub } from '../lib/emulators.ts';
@@ -157,4 +158,11 @@ export const openGround = async (): Promise<Ground> => {
       await Promise.all([firestoreEmulator.stop(), pubSubEmulator.stop()]);
     },
   };
+};
+
+/** People's accounts, as functions make them. */
+export const userServiceOf = (runtime: Runtime) => {
+  const users = runtime.database.tenants(userCollection);
+  const guard = createOwnerGuard({ gates: runtime.database.tenants(ownerGateCollection), users });
+  return { users, accounts: createUserService({ ...runtime, users, guard }) };
 };

@@ -5,19 +5,12 @@ import { createServices } from '#functions/ai/services.ts';
 import { loadConfig } from '#shared/config/config.ts';
 import { functionApp } from '#shared/runtime/function-app.ts';
 import { createRuntime, type Runtime } from '#shared/runtime/runtime.ts';
-import {
-  createSessions,
-  createUserService,
-  securityPolicySchema,
-  sessionCollection,
-  tokenIssuer,
-  userCollection,
-} from '#shared/security/index.ts';
+import { createSessions, securityPolicySchema, sessionCollection, tokenIssuer } from '#shared/security/index.ts';
 import { databaseOn } from '#shared/store/database.ts';
 import { firestoreDriver } from '#shared/store/firestore.ts';
 import { counting } from '#tests/support/counting.ts';
 import { timeOf } from './client.ts';
-import { type Ground, tenant } from './ground.ts';
+import { type Ground, tenant, userServiceOf } from './ground.ts';
 import { interleaved, type Row } from './measure.ts';
 import type { HotPath } from './report.ts';
 
@@ -36,8 +29,7 @@ const openRuntime = async (environment: Ground['environment']) => {
 /** The access token of somebody who has just signed in. */
 const signedIn = async (runtime: Runtime): Promise<string> => {
   const { config, database, signingKeys } = runtime;
-  const users = database.tenants(userCollection);
-  const accounts = createUserService({ ...runtime, users });
+  const { users, accounts } = userServiceOf(runtime);
   const email = 'token@bench.example';
   await accounts.create(tenant, { email, emailVerified: true, roles: ['member'] });
   const user = await accounts.findByEmail(tenant, email);

@@ -1,3 +1,4 @@
+export { aiEraser } from './ai.eraser.ts';
 export { type ChurnModel, loadChurnModel } from './churn/churn-model.ts';
 export { riskLevelSchema } from './churn/churn-score.schema.ts';
 export { predictionMade } from './predictions/prediction.events.ts';

@@ -53,6 +53,8 @@ const environmentSchema = z.object({
   /** The `iss` and `aud` of access tokens. */
   OMNI_ISSUER: z.string().min(1).default('https://omni.localhost'),
   OMNI_AUDIENCE: z.string().min(1).default('omni'),
+  /** DNS servers that custom domains are proved by; the system's where there are none. */
+  OMNI_DNS_SERVERS: list,
   /** Where links in mails lead of a tenant that names no app of its own. */
   OMNI_APP_URL: z.url({ protocol: /^https?$/ }).default('http://localhost:3000'),
   /** A server with the range protocol of stolen passwords; nobody is asked without it. */
@@ -114,6 +116,7 @@ export const loadConfig = (environment: Environment = process.env) => {
     appUrl: env.OMNI_APP_URL,
     breachedPasswordsUrl: env.OMNI_BREACHED_PASSWORDS_URL,
     ipDatabase: env.OMNI_IP_DATABASE,
+    dnsServers: env.OMNI_DNS_SERVERS,
     webhooks: { stripe: env.STRIPE_WEBHOOK_SECRETS, shopify: env.SHOPIFY_WEBHOOK_SECRETS },
     mail: {
       kind: env.OMNI_MAIL ?? (env.OMNI_ENVIRONMENT === 'local' ? 'local' : 'smtp'),

@@ -45,6 +45,8 @@ export interface Endpoint<P, Q, B, R> {
   readonly status: 200 | 201 | 202 | 204;
   /** What is sent is parsed by it, so that nothing that it doesn't name leaves. */
   readonly response?: z.ZodType<R>;
+  /** The answer is a page: its handler gives the HTML as a string, and `response` is one. */
+  readonly html?: true;
   /** Refusals besides those that every operation can give. */
   readonly errors?: readonly ErrorCode[];
   /** Seconds for which an answer to a GET may come from the cache, until the tenant writes to the route. */
@@ -132,10 +134,14 @@ const parse = (definition: AnyEndpoint, c: HttpContext, bytes: Uint8Array) => {
   return parts;
 };
 
-const respond = (definition: AnyEndpoint, c: HttpContext, value: unknown): Response =>
-  definition.response === undefined
+const respond = (definition: AnyEndpoint, c: HttpContext, value: unknown): Response => {
+  if (definition.html === true) {
+    return c.body(z.string().parse(value), 200, { 'content-type': 'text/html; charset=utf-8' });
+  }
+  return definition.response === undefined
     ? c.body(null, definition.status)
     : jsonResponse(c, definition.response.parse(value), definition.status === 204 ? 200 : definition.status);
+};
 
 /** Binds a contract to its handler, which answers with the response's value. The overload carries the types. */
 export function handle<P, Q, B, R>(

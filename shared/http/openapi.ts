@@ -189,7 +189,13 @@ const operationOf = (contract: AnyEndpoint, convert: Convert): Json => {
         description: 'Success',
         ...(contract.response === undefined
           ? {}
-          : { content: { 'application/json': { schema: convert(contract.response, 'output') } } }),
+          : {
+              content: {
+                [contract.html === true ? 'text/html' : 'application/json']: {
+                  schema: convert(contract.response, 'output'),
+                },
+              },
+            }),
       },
       ...refusalsOf(contract),
     },

@@ -16,12 +16,14 @@ export {
 export { type MessageJobServices, noteSmsReport, sendEmail, sendSms } from './messages/message.jobs.ts';
 export { messageCollection } from './messages/message.schema.ts';
 export { createMessageService, type MessageService } from './messages/message.service.ts';
+export { messagingEraser } from './messaging.eraser.ts';
 export type { SmsSender } from './sms/sms-sender.ts';
 export { smsReportOf } from './sms/twilio.report.ts';
 export { twilioSms } from './sms/twilio.ts';
 export { addressHash, suppressionCollection } from './suppressions/suppression.schema.ts';
 export { createSuppressionService, type SuppressionService } from './suppressions/suppression.service.ts';
 export { type Branding, brandingSchema } from './templates/branding.ts';
+export { loadSandbox, type Sandbox } from './templates/liquid.ts';
 export {
   type MessageTemplate,
   templateCollection,

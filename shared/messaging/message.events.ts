@@ -62,6 +62,9 @@ const emails = [
   /** To an administrator. */
   email('security-alert', { what: line(100), detail: line(500), at: z.iso.datetime(), link }),
   email('invitation', { inviter: personal, role: line(100), link, hours: z.int().min(1).max(720) }),
+  /** To every owner: until `at` the link takes the deletion back. */
+  email('tenant-deletion', { at: z.iso.datetime(), link }),
+  email('tenant-suspended', { at: z.iso.datetime(), link }),
   email('mfa-code', { code: line(20), minutes }),
   /** `method` is one of `totp`, `passkey`, `sms`, `email` and `backup-code`. */
   email('factor-added', { method: line(20), at: z.iso.datetime(), link }),

@@ -16,7 +16,15 @@ import { leasedRateLimiter } from '../http/leased-rate-limiter.ts';
 import { rateWindowCollection, storeWindowCounter } from '../http/store-window-counter.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { type NewId, newId } from '../kernel/ids.ts';
-import { createTenantService, type TenantService, tenantCollection } from '../platform/index.ts';
+import {
+  createTenantService,
+  customDomainCollection,
+  dailyCountCollection,
+  type Quotas,
+  quotaGateCollection,
+  type TenantService,
+  tenantCollection,
+} from '../platform/index.ts';
 import {
   type ApiKeyService,
   apiKeyCollection,
@@ -32,6 +40,7 @@ import {
   type KeyRings,
   keyProtector,
   keyRingCollection,
+  ownerGateCollection,
   type Protector,
   type RoleService,
   roleCollection,
@@ -56,6 +65,7 @@ import {
   type Tracing,
 } from '../telemetry/index.ts';
 import { googleServiceIdentity, nobodyInternal, sharedSecretIdentity } from './identity.ts';
+import { openQuotas } from './quotas.ts';
 
 /** What every function's services are built from. One a process, however many functions run in it. */
 export interface Runtime {
@@ -77,6 +87,7 @@ export interface Runtime {
   readonly runJob: RunJob;
   readonly deadLetters: DeadLetters;
   readonly tenants: TenantService;
+  readonly quotas: Quotas;
   readonly apiKeys: ApiKeyService;
   readonly roles: RoleService;
   readonly signingKeys: SigningKeys;
@@ -105,6 +116,10 @@ export const groundCollections = [
   roleCollection,
   keyRingCollection,
   securityPolicyCollection,
+  ownerGateCollection,
+  quotaGateCollection,
+  dailyCountCollection,
+  customDomainCollection,
 ];
 
 /** Adapters that a test or the starter brings along; the configuration picks the others. */
@@ -229,8 +244,10 @@ export const createRuntime = async (service: string, config: Config, parts: Runt
     deadLetters,
     logger,
   });
-  const tenants = createTenantService({ tenants: database.platform(tenantCollection), clock });
-  const apiKeys = createApiKeyService({ database, keys: database.platform(apiKeyCollection), tenants, clock });
+  const tenants = createTenantService({ database, tenants: database.platform(tenantCollection), clock });
+  const quotas = openQuotas(database, tenants, clock);
+  const keys = database.platform(apiKeyCollection);
+  const apiKeys = createApiKeyService({ database, keys, tenants, quotas, clock });
   const roles = createRoleService({ roles: database.tenants(roleCollection), clock });
   const protector = keyProtector(management);
   const signingKeys = createSigningKeys({ database, keys: database.platform(signingKeyCollection), protector, clock });
@@ -274,6 +291,7 @@ export const createRuntime = async (service: string, config: Config, parts: Runt
     runJob,
     deadLetters,
     tenants,
+    quotas,
     apiKeys,
     roles,
     signingKeys,

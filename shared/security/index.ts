@@ -58,8 +58,11 @@ export {
 export { type IdentityJobServices, sendLink } from './identity/identity.jobs.ts';
 export { type IdentityLink, identityLinkCollection } from './identity/link.schema.ts';
 export { createLinks, type Links } from './identity/links.ts';
+export { createMembership, type Membership } from './identity/membership.ts';
+export { createOwnerGuard, ownerGateCollection } from './identity/owner-guard.ts';
 export { argon2Parameters, createPasswordHasher, type PasswordHasher, passwordSchema } from './identity/password.ts';
 export { createPasswordCheck } from './identity/password-policy.ts';
+export { forgetRemovedUser, type RemovedUserJobServices } from './identity/removed-user.jobs.ts';
 export { createSignUpService, type SignUpService } from './identity/sign-up.service.ts';
 export { personNameSchema, type User, userCollection, userViewSchema } from './identity/user.schema.ts';
 export { createUserService, type NewUser, type UserService } from './identity/user.service.ts';
@@ -123,6 +126,7 @@ export {
   secretViewSchema,
 } from './secrets/secret.schema.ts';
 export { createSecretService, type SecretService } from './secrets/secret.service.ts';
+export { keyEraser, securityEraser } from './security.eraser.ts';
 export {
   type ServiceAccount,
   serviceAccountCollection,
@@ -187,7 +191,7 @@ export { threatRulesSchema, threatRulesViewSchema } from './threats/threat-rules
 export { decisionOf as riskDecisionOf, judgeSignIn } from './threats/threat-rules.ts';
 export { type AccessTokenClaims, tokenLifetime } from './tokens/access-token.schema.ts';
 export { type IssueToken, tokenIssuer, tokenVerifier, type VerifyToken } from './tokens/access-tokens.ts';
-export { hashOf, newSecret } from './tokens/opaque-token.ts';
+export { hashOf, linkText, newSecret, parseLink } from './tokens/opaque-token.ts';
 export { keyProtector, type Protector } from './tokens/protector.ts';
 export { rotateKeysDaily, rotateSigningKey, type SigningKeyJobServices } from './tokens/signing-key.jobs.ts';
 export { type SigningKey, signingKeyCollection } from './tokens/signing-key.schema.ts';

@@ -6,7 +6,7 @@ import { checkId, codecOf, isExpired } from './document.ts';
 import type { Content, DocumentKey, Driver, Reader, Write } from './driver.ts';
 import { insideOf, keyOf, type OpenCollection, openStore, readOne, refined, type StoreContext } from './open-store.ts';
 import { outboxCollection, toOutboxEntry } from './outbox.collection.ts';
-import type { Database, DatabaseOptions, Transaction } from './store.ts';
+import type { Database, DatabaseOptions, Filter, Transaction } from './store.ts';
 
 export interface AdapterOptions extends DatabaseOptions {
   /**
@@ -65,9 +65,22 @@ export const databaseOn = (inner: Driver, options: AdapterOptions): Database => 
       const owner = (await driver.get([reservationKey(tenant, kind, value)]))[0]?.data.owner;
       return typeof owner === 'string' ? owner : undefined;
     },
+    erase: (tenant, name, limit) => eraseFrom(driver, `${parentOf(tenant)}${name}`, [], limit),
+    eraseWhere: (name, field, value, limit) => eraseFrom(driver, name, [{ field, op: '==', value }], limit),
     ping: () => driver.ping(),
     close: () => driver.close(),
   };
+};
+
+const eraseFrom = async (
+  driver: Driver,
+  collection: string,
+  where: readonly Filter[],
+  limit: number,
+): Promise<number> => {
+  const found = await driver.query(collection, { where, orderBy: undefined, after: undefined, limit });
+  if (found.length > 0) await driver.commit(found.map(({ id }) => ({ kind: 'delete', key: { collection, id } })));
+  return found.length;
 };
 
 const parentOf = (tenant: string): string => `tenants/${checkId(tenant, 'tenant')}/`;

@@ -126,6 +126,13 @@ export interface Database {
   transaction<R>(work: (transaction: Transaction) => Promise<R> | R): Promise<R>;
   /** Who holds a unique value. */
   ownerOf(tenant: string, kind: string, value: string): Promise<string | undefined>;
+  /**
+   * For erasure alone: deletes up to `limit` (1 to 450) documents of a tenant as they are stored, also those that have
+   * expired or do not parse, and `unique` reservations. Returns how many there were; fewer than `limit` means the end.
+   */
+  erase(tenant: string, name: string, limit: number): Promise<number>;
+  /** The same for documents of a platform collection whose `field` is `value`. */
+  eraseWhere(name: string, field: string, value: string, limit: number): Promise<number>;
   /** Fails with `unavailable` when the store does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;

@@ -16,3 +16,4 @@ export {
   stripeOtherReceived,
   stripeSubscriptionReceived,
 } from './webhook.events.ts';
+export { webhooksEraser } from './webhooks.eraser.ts';

@@ -25,6 +25,7 @@ const elsewhere = createApiKeyService({
   database: runtime.database,
   keys: runtime.database.platform(apiKeyCollection),
   tenants: runtime.tenants,
+  quotas: runtime.quotas,
   clock: runtime.clock,
 });
 const issue = async (tenant: string, scopes: readonly string[], expiresAt?: string) => {

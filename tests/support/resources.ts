@@ -27,10 +27,10 @@ export const makeResources = async (
   tenant: string,
 ): Promise<Resources> => {
   const key = await runtime.key(tenant, ['*']);
-  const make = async (path: string, body: unknown): Promise<string> => {
-    const operation = operations.find(({ name }) => name === `POST ${path}`);
-    if (operation === undefined) throw new Error(`There is no POST ${path}.`);
-    return idSchema.parse(await (await request(operation.app, path, { key, body })).json()).id;
+  const make = async (path: string, body: unknown, method = 'POST'): Promise<string> => {
+    const operation = operations.find(({ name }) => name === `${method} ${path}`);
+    if (operation === undefined) throw new Error(`There is no ${method} ${path}.`);
+    return idSchema.parse(await (await request(operation.app, path, { key, body, method })).json()).id;
   };
   const predict = () => make(churn, { customerId: `of-${tenant}`, customer: { tenure: 3 } });
   const subscribe = async (id: string): Promise<string> => {
@@ -77,9 +77,12 @@ export const makeResources = async (
   const identity = await makeIdentity(runtime, tenant);
   const threats = await makeThreats(runtime, tenant);
   const version = { name: secret, version: '1' };
+  const administration = await makeTenancy(make, identity, tenant);
+  await runtime.bus.idle();
   const made: Resources = {
     ...identity,
     ...threats,
+    ...administration,
     [`${advanced}/secrets/{name}`]: { name: secret },
     [`${advanced}/secrets/{name}/versions`]: { name: secret },
     [`${advanced}/secrets/{name}/versions/{version}/value`]: version,
@@ -100,4 +103,41 @@ export const makeResources = async (
   return Object.fromEntries(
     operations.map((operation) => [operation.path, made[operation.path] ?? unknown(operation)]),
   );
+};
+
+type Make = (path: string, body: unknown, method?: string) => Promise<string>;
+
+/** What a tenant has by the paths of its administration. */
+const makeTenancy = async (make: Make, identity: Resources, tenant: string): Promise<Resources> => {
+  const path = '/api/v1/tenant';
+  const invite = (nth: number) =>
+    make(`${path}/invitations`, { email: `guest-${nth}@${tenant}.example`, roles: ['viewer'] });
+  const [invitation] = [await invite(1), await invite(2)];
+  const [sandbox] = [
+    await make(`${path}/sandboxes`, { name: 'One' }),
+    await make(`${path}/sandboxes`, { name: 'Two' }),
+  ];
+  const claim = (name: string) => make(`${path}/domains`, { domain: `${name}-${tenant}.example.com` });
+  const [domain] = [await claim('login'), await claim('help')];
+  const word = (locale: string) => {
+    const content = { text: `{{ code }} for ${tenant}` };
+    return make(`${path}/mail-templates`, { channel: 'sms', template: 'mfa-code', locale, content }, 'PUT');
+  };
+  const [wording] = [await word(`en-x-${tenant}`), await word(`de-x-${tenant}`)];
+  await make(`${path}/page-templates`, { kind: 'sign-in', title: 'Sign in', body: `<p>${tenant}</p>` }, 'PUT');
+  const user = identity['/api/v1/auth/users/{id}'] ?? {};
+  return {
+    [`${path}/page-templates/{id}`]: { id: 'sign-in' },
+    [`${path}/pages/{slug}/{kind}`]: { slug: tenant, kind: 'sign-in' },
+    [`${path}/slugs/{slug}`]: { slug: tenant },
+    [`${path}/members/{id}`]: user,
+    [`${path}/members/{id}/roles`]: user,
+    [`${path}/invitations/{id}`]: { id: invitation },
+    [`${path}/invitations/{id}/resend`]: { id: invitation },
+    [`${path}/mail-templates/{id}`]: { id: wording },
+    [`${path}/domains/{domain}`]: { domain },
+    [`${path}/domains/{domain}/verify`]: { domain },
+    [`${path}/sandboxes/{id}`]: { id: sandbox },
+    [`${path}/sandboxes/{id}/keys`]: { id: sandbox },
+  };
 };

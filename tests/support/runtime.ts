@@ -74,6 +74,9 @@ export const testRuntime = async ({
     OMNI_INTERNAL_SECRET: internalToken,
     OMNI_BLOB_DIRECTORY: folder,
     OMNI_KEY_FILE: join(folder, 'keys.json'),
+    OMNI_MAILBOX_DIRECTORY: join(folder, 'mailbox'),
+    // Nobody listens there: no test asks the world's DNS.
+    OMNI_DNS_SERVERS: '127.0.0.1:1',
     ...environment,
   });
   const runtime = await createRuntime('test', config, parts);

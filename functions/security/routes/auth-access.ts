@@ -81,7 +81,7 @@ const setRoles = endpoint({
   }),
   status: 200,
   response: userViewSchema,
-  errors: ['not-found', 'revision-conflict'],
+  errors: ['not-found', 'precondition-failed', 'revision-conflict'],
 });
 
 const setStatus = endpoint({
@@ -96,7 +96,7 @@ const setStatus = endpoint({
   }),
   status: 200,
   response: userViewSchema,
-  errors: ['not-found', 'revision-conflict'],
+  errors: ['not-found', 'precondition-failed', 'revision-conflict'],
 });
 
 const getSettings = endpoint({

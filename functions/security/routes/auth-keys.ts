@@ -44,6 +44,7 @@ const issueKey = endpoint({
   body: newApiKeySchema,
   status: 201,
   response: keySecret,
+  errors: ['precondition-failed', 'revision-conflict'],
 });
 
 const rotateKey = endpoint({

@@ -95,6 +95,20 @@ const en: Language = {
       button: 'Accept the invitation',
       note: 'If you do not know the sender, ignore this message.',
     },
+    'tenant-deletion': {
+      subject: '{{ brand.name }} will be deleted',
+      lines: [
+        'an owner asked to delete {{ brand.name }}. On {{ at | time: locale }} all of its data will be erased for good. Until then it is closed, and this link takes it back.',
+      ],
+      button: 'Keep it',
+      note: 'If that is what you want, there is nothing to do.',
+    },
+    'tenant-suspended': {
+      subject: '{{ brand.name }} is suspended',
+      lines: ['an owner suspended {{ brand.name }} on {{ at | time: locale }}. This link opens it again.'],
+      button: 'Open it again',
+      note: 'Its data stays as it is. Never pass the link on.',
+    },
     'mfa-code': {
       subject: 'Your code for {{ brand.name }}',
       lines: ['this is your code. It is valid for {{ minutes }} minutes.'],
@@ -213,6 +227,20 @@ const de: Language = {
       lines: ['{{ inviter }} lädt Sie zu {{ brand.name }} ein ({{ role }}). Die Einladung gilt {{ hours }} Stunden.'],
       button: 'Einladung annehmen',
       note: 'Wenn Sie den Absender nicht kennen, ist nichts zu tun.',
+    },
+    'tenant-deletion': {
+      subject: '{{ brand.name }} wird gelöscht',
+      lines: [
+        'ein Inhaber hat verlangt, {{ brand.name }} zu löschen. Am {{ at | time: locale }} werden alle Daten endgültig gelöscht. Bis dahin ist es geschlossen, und dieser Link nimmt die Löschung zurück.',
+      ],
+      button: 'Behalten',
+      note: 'Wenn das so gewollt ist, ist nichts zu tun.',
+    },
+    'tenant-suspended': {
+      subject: '{{ brand.name }} ist gesperrt',
+      lines: ['ein Inhaber hat {{ brand.name }} am {{ at | time: locale }} gesperrt. Dieser Link öffnet es wieder.'],
+      button: 'Wieder öffnen',
+      note: 'Die Daten bleiben, wie sie sind. Geben Sie den Link nie weiter.',
     },
     'mfa-code': {
       subject: 'Ihr Code für {{ brand.name }}',

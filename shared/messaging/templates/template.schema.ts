@@ -25,9 +25,11 @@ const emailSource = z.object({
 });
 const smsSource = z.object({ ...smsKey, content: z.object({ text: z.string().min(1).max(1_000) }) });
 
-export const templateSchema = z
-  .discriminatedUnion('channel', [emailSource, smsSource])
-  .meta({ id: 'MessageTemplate', description: "A tenant's own wording of a message, in Liquid." });
+export const templateSchema = z.discriminatedUnion('channel', [emailSource, smsSource]).meta({
+  id: 'MessageTemplate',
+  description: "A tenant's own wording of a message, in Liquid.",
+  examples: [{ channel: 'sms', template: 'mfa-code', locale: 'en', content: { text: '{{ code }} is your code.' } }],
+});
 export type MessageTemplate = z.infer<typeof templateSchema>;
 
 /** By `channel:template:locale`, the locale in lower case. */

@@ -1,7 +1,7 @@
 import type { Actor } from '../../kernel/actor.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
-import type { TenantStore } from '../../store/store.ts';
+import type { TenantStore, Transaction } from '../../store/store.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { type EmailRequest, emailVariables, type SmsRequest, smsVariables } from '../message.events.ts';
 import { oneLine } from '../one-line.ts';
@@ -15,6 +15,15 @@ type Data = Readonly<Record<string, unknown>>;
 export interface TemplateService {
   /** Keeps a tenant's own wording. Fails with `invalid-request` when it does not render with sample data. */
   save(actor: Actor, template: MessageTemplate): Promise<void>;
+  /** The same as a part of the caller's transaction, which repeats on `revision-conflict`. */
+  prepare(actor: Actor, template: MessageTemplate): Promise<(transaction: Transaction) => void>;
+  /** The tenant's own wording alone, and its removal as a part of the caller's transaction. */
+  own(
+    tenant: string,
+    key: TemplateKey,
+  ): Promise<{ readonly template: MessageTemplate; readonly remove: (transaction: Transaction) => void } | undefined>;
+  /** With sample data. Fails with `invalid-request` when it does not render. */
+  preview(template: MessageTemplate, brand: Branding): Promise<EmailSource>;
   /** The tenant's wording, or else the built-in one to begin with. Fails with `not-found` in a language without. */
   get(actor: Actor, key: TemplateKey): Promise<MessageTemplate>;
   /** The tenant's own. */
@@ -125,11 +134,31 @@ export const createTemplateService = ({ templates, logger }: TemplateServiceOpti
     throw new Error(`No wording of ${key.template} renders.`);
   };
 
+  const preview: TemplateService['preview'] = async (template, brand) => {
+    const names = variablesOf(template);
+    return render(await open(), template, Object.fromEntries(names.map((name) => [name, samples[name]])), brand);
+  };
+
   return {
+    preview,
+    prepare: async ({ tenant }, template) => {
+      await preview(template, sampleBrand);
+      const [store, id] = [templates.of(tenant), templateId(template)];
+      const there = await store.get(id);
+      return (transaction) => {
+        if (there === undefined) transaction.create(store, id, template);
+        else transaction.update(store, id, template, { revision: there.revision });
+      };
+    },
+    own: async (tenant, key) => {
+      const store = templates.of(tenant);
+      const there = await store.get(templateId(key));
+      if (there === undefined) return undefined;
+      const { id, value: template, revision } = there;
+      return { template, remove: (transaction) => transaction.delete(store, id, { revision }) };
+    },
     save: async ({ tenant }, template) => {
-      const sandbox = await open();
-      const names = variablesOf(template);
-      render(sandbox, template, Object.fromEntries(names.map((name) => [name, samples[name]])), sampleBrand);
+      await preview(template, sampleBrand);
       const [store, id] = [templates.of(tenant), templateId(template)];
       try {
         await store.create(id, template);

@@ -10,7 +10,8 @@ describe.each([
   ['Firestore', () => testDatabase()],
 ])('tenants on %s', (_name, open) => {
   const clock = manualClock();
-  const service = createTenantService({ tenants: open().platform(tenantCollection), clock });
+  const database = open();
+  const service = createTenantService({ database, tenants: database.platform(tenantCollection), clock });
 
   it('are active from the start, with defaults for what is not said', async () => {
     const made = await service.ensure('acme', { name: 'Acme', settings: { requestsPerMinute: 10 } });
@@ -18,8 +19,13 @@ describe.each([
       id: 'acme',
       name: 'Acme',
       status: 'active',
-      settings: { corsOrigins: [], requestsPerMinute: 10 },
+      slug: 'acme',
+      formerSlugs: [],
+      plan: { id: 'enterprise', overrides: {} },
+      settings: { corsOrigins: [], requestsPerMinute: 10, locale: 'en', timeZone: 'Etc/UTC', supportEmail: null },
+      restoreHashes: [],
       createdAt: '2026-01-01T00:00:00.000Z',
+      updatedAt: '2026-01-01T00:00:00.000Z',
     });
     expect(await service.get('acme')).toEqual(made);
   });

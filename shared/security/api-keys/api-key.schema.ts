@@ -32,6 +32,12 @@ export const apiKeyCollection = platformCollection<ApiKey>({
         { field: 'createdAt', order: 'desc' },
       ],
     },
+    {
+      fields: [
+        { field: 'tenant', order: 'asc' },
+        { field: 'expiresAt', order: 'asc' },
+      ],
+    },
   ],
 });
 

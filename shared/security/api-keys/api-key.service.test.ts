@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { isoTime, manualClock } from '../../kernel/clock.ts';
 import { OmniError } from '../../kernel/errors.ts';
 import { createTenantService, tenantCollection } from '../../platform/index.ts';
+import { openQuotas } from '../../runtime/quotas.ts';
 import { embeddedDatabase } from '../../store/embedded.ts';
 import { generateKey } from './api-key.format.ts';
 import { apiKeyCollection } from './api-key.schema.ts';
@@ -17,7 +18,7 @@ const start = async () => {
   const clock = manualClock();
   const database = embeddedDatabase({ now: clock.now });
   const records = database.platform(tenantCollection);
-  const tenants = createTenantService({ tenants: records, clock });
+  const tenants = createTenantService({ database, tenants: records, clock });
   const stored = database.platform(apiKeyCollection);
   let reads = 0;
   let failure: Error | undefined;
@@ -29,7 +30,8 @@ const start = async () => {
       return stored.get(id);
     },
   };
-  const instance = () => createApiKeyService({ database, keys, tenants, clock, cacheFor });
+  const quotas = openQuotas(database, tenants, clock);
+  const instance = () => createApiKeyService({ database, keys, tenants, quotas, clock, cacheFor });
   await tenants.ensure('acme', {
     name: 'Acme',
     settings: { requestsPerMinute: 500, corsOrigins: ['https://acme.example'] },

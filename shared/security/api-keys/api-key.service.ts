@@ -2,7 +2,7 @@ import { type Actor, type Principal, requireScopes } from '../../kernel/actor.ts
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
-import type { TenantService } from '../../platform/index.ts';
+import type { Quotas, TenantService } from '../../platform/index.ts';
 import type { Database, Store, Stored } from '../../store/store.ts';
 import { generateKey, type ParsedKey, parseKey, sameHash } from './api-key.format.ts';
 import type { ApiKey, ApiKeyInput, ApiKeyView } from './api-key.schema.ts';
@@ -24,7 +24,10 @@ export interface ApiKeySecret extends ApiKeyView {
 export interface ApiKeyService {
   /** The newest first. */
   list(actor: Actor, request: PageRequest): Promise<Page<ApiKeyView>>;
-  /** A key for the actor's tenant. Fails with `forbidden` for scopes that the actor lacks. */
+  /**
+   * A key for the actor's tenant. Fails with `forbidden` for scopes that the actor lacks, and with
+   * `precondition-failed` where the plan has no more keys.
+   */
   give(actor: Actor, key: ApiKeyInput): Promise<ApiKeySecret>;
   /** A new key that may do the same; the old one stays good for `overlap` seconds. As for `give`. */
   rotate(actor: Actor, id: string, overlap: number): Promise<ApiKeySecret>;
@@ -40,6 +43,7 @@ export interface ApiKeyOptions {
   readonly database: Pick<Database, 'transaction'>;
   readonly keys: Store<ApiKey>;
   readonly tenants: Pick<TenantService, 'get'>;
+  readonly quotas: Pick<Quotas, 'take'>;
   readonly clock: Clock;
   /** Milliseconds for which an instance trusts what it read: how late it learns of a revocation. */
   readonly cacheFor?: number;
@@ -63,7 +67,7 @@ const viewOf = (id: string, { tenant: _tenant, secretHash: _hash, ...view }: Api
 const unknown = () => new OmniError('not-found', 'There is no such key.');
 
 export const createApiKeyService = (options: ApiKeyOptions): ApiKeyService => {
-  const { database, keys, tenants, clock, cacheFor = 30_000 } = options;
+  const { database, keys, tenants, quotas, clock, cacheFor = 30_000 } = options;
   const cache = new Map<string, Cached>();
 
   const remember = (prefix: string, entry: Cached): void => {
@@ -130,7 +134,7 @@ export const createApiKeyService = (options: ApiKeyOptions): ApiKeyService => {
       requireScopes(actor, input.scopes);
       const expiry = expiresAt === undefined ? {} : { expiresAt };
       const { id, text, value } = fresh({ tenant: actor.tenant, ...input, ...expiry });
-      await keys.create(id, value);
+      await quotas.take(actor.tenant, 'apiKeys', async () => (transaction) => transaction.create(keys, id, value));
       return { ...viewOf(id, value), key: text };
     },
     rotate: async (actor, id, overlap) => {
@@ -166,7 +170,11 @@ export const createApiKeyService = (options: ApiKeyOptions): ApiKeyService => {
       await database.transaction(async (transaction) => {
         const stored = await transaction.get(keys, id);
         if (stored?.value.tenant !== tenant) throw unknown();
-        transaction.update(keys, id, { ...stored.value, revokedAt: isoTime(clock.now()) });
+        const now = isoTime(clock.now());
+        const { revokedAt = now, expiresAt = now } = stored.value;
+        // Expired as well, so that it counts no more.
+        const ended = { revokedAt, expiresAt: expiresAt < now ? expiresAt : now };
+        transaction.update(keys, id, { ...stored.value, ...ended });
       });
       cache.delete(id);
     },

@@ -43,3 +43,5 @@ export const userStatusChanged = defineEvent(
   'security.user.status-changed',
   z.object({ user: z.string(), by: z.string(), status: z.enum(['active', 'disabled']) }),
 );
+/** The account is gone. */
+export const userRemoved = defineEvent('security.user.removed', z.object({ user: z.string(), by: z.string() }));

@@ -2,11 +2,14 @@ import type { MakeEvent } from '../../events/define-event.ts';
 import type { Actor } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
+import type { DomainEvent } from '../../kernel/event.ts';
 import type { NewId } from '../../kernel/ids.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
+import { retrying } from '../../store/retrying.ts';
 import type { Database, Stored, TenantStore } from '../../store/store.ts';
 import type { RoleService } from '../access/role.service.ts';
 import { userRolesChanged, userStatusChanged } from './identity.events.ts';
+import { isOwner, type OwnerGuard } from './owner-guard.ts';
 import type { User, UserView } from './user.schema.ts';
 
 export interface NewUser {
@@ -26,7 +29,10 @@ export interface UserService {
   create(tenant: string, user: NewUser): Promise<UserView>;
   get(actor: Actor, id: string): Promise<UserView>;
   list(actor: Actor, request: PageRequest): Promise<Page<UserView>>;
-  /** Fails with `forbidden` where either the old or the new roles are more than the actor's own. */
+  /**
+   * Fails with `forbidden` where either the old or the new roles are more than the actor's own, and with
+   * `precondition-failed` where no owner would be left.
+   */
   setRoles(actor: Actor, id: string, roles: readonly string[]): Promise<UserView>;
   /** Who is disabled has no sessions any more. As for roles. */
   setStatus(actor: Actor, id: string, status: User['status']): Promise<UserView>;
@@ -36,10 +42,13 @@ export interface UserServiceOptions {
   readonly database: Pick<Database, 'transaction'>;
   readonly users: TenantStore<User>;
   readonly roles: Pick<RoleService, 'requireGrantable'>;
+  readonly guard: Pick<OwnerGuard, 'without'>;
   readonly makeEvent: MakeEvent;
   readonly newId: NewId;
   readonly clock: Clock;
 }
+
+const maxAttempts = 10;
 
 /** The kind of reservation that keeps addresses unique in a tenant. */
 export const emailReservation = 'email';
@@ -50,7 +59,7 @@ export const userViewOf = ({ id, value }: Pick<Stored<User>, 'id' | 'value'>): U
 };
 
 export const createUserService = (options: UserServiceOptions): UserService => {
-  const { database, users, roles, makeEvent, newId, clock } = options;
+  const { database, users, roles, guard, makeEvent, newId, clock } = options;
 
   const find = async (tenant: string, id: string): Promise<Stored<User>> => {
     const user = await users.of(tenant).get(id);
@@ -70,6 +79,16 @@ export const createUserService = (options: UserServiceOptions): UserService => {
       updatedAt: now,
       ...(name === undefined ? {} : { name }),
     };
+  };
+
+  /** With what sees to it that an owner is left. */
+  const save = async ({ tenant }: Actor, user: Stored<User>, value: User, event: DomainEvent): Promise<void> => {
+    const guarded = isOwner(value) ? () => {} : await guard.without(tenant, user);
+    await database.transaction((transaction) => {
+      guarded(transaction);
+      transaction.update(users.of(tenant), user.id, value, { revision: user.revision });
+      transaction.emit(event);
+    });
   };
 
   return {
@@ -97,35 +116,27 @@ export const createUserService = (options: UserServiceOptions): UserService => {
       const page = await users.of(tenant).query(request);
       return { ...page, items: page.items.map(userViewOf) };
     },
-    setRoles: async (actor, id, given) => {
-      const { tenant } = actor;
-      const user = await find(tenant, id);
-      await roles.requireGrantable(actor, given);
-      await roles.requireGrantable(actor, user.value.roles);
-      const value: User = { ...user.value, roles: [...new Set(given)], updatedAt: isoTime(clock.now()) };
-      const event = makeEvent(userRolesChanged, {
-        tenant,
-        subject: id,
-        data: { user: id, by: actor.id, roles: value.roles },
-      });
-      await database.transaction((transaction) => {
-        transaction.update(users.of(tenant), id, value, { revision: user.revision });
-        transaction.emit(event);
-      });
-      return userViewOf({ id, value });
-    },
-    setStatus: async (actor, id, status) => {
-      const { tenant } = actor;
-      const user = await find(tenant, id);
-      await roles.requireGrantable(actor, user.value.roles);
-      const epoch = user.value.epoch + (status === 'disabled' ? 1 : 0);
-      const value: User = { ...user.value, status, epoch, updatedAt: isoTime(clock.now()) };
-      const event = makeEvent(userStatusChanged, { tenant, subject: id, data: { user: id, by: actor.id, status } });
-      await database.transaction((transaction) => {
-        transaction.update(users.of(tenant), id, value, { revision: user.revision });
-        transaction.emit(event);
-      });
-      return userViewOf({ id, value });
-    },
+    setRoles: (actor, id, given) =>
+      retrying(maxAttempts, async () => {
+        const { tenant } = actor;
+        const user = await find(tenant, id);
+        await roles.requireGrantable(actor, given);
+        await roles.requireGrantable(actor, user.value.roles);
+        const value: User = { ...user.value, roles: [...new Set(given)], updatedAt: isoTime(clock.now()) };
+        const data = { user: id, by: actor.id, roles: value.roles };
+        await save(actor, user, value, makeEvent(userRolesChanged, { tenant, subject: id, data }));
+        return userViewOf({ id, value });
+      }),
+    setStatus: (actor, id, status) =>
+      retrying(maxAttempts, async () => {
+        const { tenant } = actor;
+        const user = await find(tenant, id);
+        await roles.requireGrantable(actor, user.value.roles);
+        const epoch = user.value.epoch + (status === 'disabled' ? 1 : 0);
+        const value: User = { ...user.value, status, epoch, updatedAt: isoTime(clock.now()) };
+        const data = { user: id, by: actor.id, status };
+        await save(actor, user, value, makeEvent(userStatusChanged, { tenant, subject: id, data }));
+        return userViewOf({ id, value });
+      }),
   };
 };

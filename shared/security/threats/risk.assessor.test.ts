@@ -7,7 +7,7 @@ import { systemActor } from '../../kernel/actor.ts';
 import { embeddedDriver } from '../../store/embedded.ts';
 import { createPasswordHasher } from '../identity/password.ts';
 import { userCollection } from '../identity/user.schema.ts';
-import { createSignInService, type FirstFactor } from '../sessions/sign-in.service.ts';
+import { createSignInService, type FirstFactor, type SecondFactorDecision } from '../sessions/sign-in.service.ts';
 
 import { emptyBehaviour, riskProfileCollection, withSignIn } from './profile.ts';
 
@@ -91,7 +91,7 @@ describe('a sign-in', () => {
         begin: async (first): Promise<SecondFactorDecision> => {
           seen.push(first);
           return first.risk === 'elevated'
-            ? { challenge: { challenge: 'ch_1', methods: ['otp'], expiresAt } }
+            ? { challenge: { challenge: 'ch_1', methods: ['otp'], enrolment: false, expiresAt } }
             : { secondFactor: false };
         },
       },
