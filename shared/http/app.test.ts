@@ -184,6 +184,17 @@ describe('an operation', () => {
 });
 
 describe('a refusal', () => {
+  it('is logged with who was refused what', async () => {
+    await send(here.app, '/api/v1/things', { key: 'acme-1+other:read' });
+    expect(here.lines).toContainEqual(
+      expect.objectContaining({
+        message: 'Access refused.',
+        level: 'warn',
+        fields: expect.objectContaining({ code: 'forbidden', endpoint: '/api/v1/things', tenant: 'acme', kind: 'key' }),
+      }),
+    );
+  });
+
   it.each([
     ['no credential', () => send(here.app, '/api/v1/things', { key: '' }), 401, 'unauthenticated'],
     ['an unknown credential', () => send(here.app, '/api/v1/things', { key: 'nonsense' }), 401, 'unauthenticated'],

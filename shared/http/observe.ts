@@ -46,6 +46,18 @@ export const refuse =
   (logger: Logger) =>
   (error: Error, c: HttpContext): Response => {
     const refusal = asRefusal(error);
+    const actor = c.get('principal')?.actor;
+    if (refusal.code === 'forbidden' || refusal.code === 'step-up-required') {
+      const { tenant, kind, id } = actor ?? {};
+      logger.warn('Access refused.', {
+        code: refusal.code,
+        method: c.req.method,
+        endpoint: c.get('endpoint'),
+        tenant,
+        kind,
+        id,
+      });
+    }
     if (problems[refusal.code].status >= 500) {
       logger.error('Request failed.', {
         code: refusal.code,
