@@ -111,7 +111,7 @@ const entryOf = (definition: Definition, found: Findings): ManifestFunction => (
   concurrency: definition.concurrency ?? 80,
   timeout: definition.timeout ?? Math.max(60, ...definition.jobs.map(({ timeout }) => ackDeadlineOf(timeout))),
   instances: { min: definition.instances?.min ?? 0, max: definition.instances?.max ?? 100 },
-  packageBudget: definition.packageBudget ?? 4,
+  packageBudget: definition.packageBudget ?? 6,
   jobs: definition.jobs
     .map(({ name, eventTypes, timeout, maxAttempts, backoff, ordered }) => ({
       name,

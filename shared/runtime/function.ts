@@ -33,7 +33,7 @@ export interface FunctionDefinition<S> {
   readonly instances?: { readonly min?: number; readonly max?: number };
   /** What the manifest can't see by itself: it finds what `createServices` takes from the runtime. */
   readonly uses?: readonly Use[];
-  /** MiB that its package may have, zipped. 4 where absent; the build fails beyond it. */
+  /** MiB that its package may have, zipped. 6 where absent; the build fails beyond it. */
   readonly packageBudget?: number;
 }
 

@@ -2,7 +2,7 @@
 
 locals {
   # The fields of the topic's schema, which are the columns.
-  columns = regexall("string (\w+) = \d+;", file("${path.module}/../event-bus/event.proto"))[*][0]
+  columns = regexall("string (\\w+) = \\d+;", file("${path.module}/../event-bus/event.proto"))[*][0]
 }
 
 resource "google_bigquery_dataset" "this" {
