@@ -58,17 +58,18 @@ const setUp = async ({ service = false } = {}) => {
 
 const planIsGone = async (dist: string) => expect(await readdir(join(dist, 'deploy'))).not.toContain('plan');
 
-describe('npm run deploy', () => {
+// Dozens of programs are started: on a busy machine each takes a while.
+describe('npm run deploy', { timeout: 90_000 }, () => {
   it('builds, plans, keeps the release, applies, deploys rules and sees that it serves', async () => {
     const { cloud, dist, bring, said } = await setUp();
     await bring('one');
     expect(await cloud.deployed()).toBe('one');
-    expect(await cloud.calls()).toEqual([
+    expect(cloud.calls).toEqual([
       'terraform init',
       'gcloud storage ls',
       'terraform plan',
       ...Array.from({ length: 3 }, () => 'gcloud storage cp'),
-      expect.stringMatching(/^terraform apply \//),
+      'terraform apply',
       'firebase deploy',
       'terraform output',
       'gcloud storage cp',
@@ -82,7 +83,7 @@ describe('npm run deploy', () => {
   it('plans only in a dry run', async () => {
     const { cloud, dist, bring } = await setUp();
     await bring('one', { dryRun: true });
-    expect(await cloud.calls()).toEqual(['terraform init', 'gcloud storage ls', 'terraform plan']);
+    expect(cloud.calls).toEqual(['terraform init', 'gcloud storage ls', 'terraform plan']);
     expect(await cloud.deployed()).toBeUndefined();
     await planIsGone(dist);
   });
@@ -102,7 +103,7 @@ describe('npm run deploy', () => {
   ])('leaves what serves alone where %s fails', async (call, message) => {
     const { cloud, dist, bring } = await setUp();
     await bring('one');
-    await cloud.fail(call);
+    cloud.fail(call);
     await expect(bring('two')).rejects.toThrow(message);
     expect(await cloud.deployed()).toBe('one');
     await planIsGone(dist);
@@ -115,7 +116,7 @@ describe('npm run deploy', () => {
   ])('goes back to the release before where %s fails', async (call, message) => {
     const { cloud, dist, bring, said } = await setUp();
     await bring('one');
-    await cloud.fail(call);
+    cloud.fail(call);
     await expect(bring('two')).rejects.toThrow(`The deployment failed, and release one serves again. ${message}`);
     expect(await cloud.deployed()).toBe('one');
     expect(said).toContain('Going back to release one');
@@ -141,27 +142,27 @@ describe('npm run deploy', () => {
     const { cloud, bring } = await setUp();
     await bring('one');
     cloud.break('two');
-    await cloud.fail('gcloud storage cp --recursive');
+    cloud.fail('gcloud storage cp --recursive');
     await expect(bring('two')).rejects.toThrow('Going back to release one failed too');
     expect(await cloud.deployed()).toBe('two');
   });
 
   it('says that there is nothing to go back to where the first deployment fails', async () => {
     const { cloud, bring } = await setUp();
-    await cloud.fail('terraform apply');
+    cloud.fail('terraform apply');
     await expect(bring('one')).rejects.toThrow('Nothing was deployed before');
   });
 
   it('builds the container of a service once, and deploys it under its package’s name', async () => {
     const { cloud, dist, bring } = await setUp({ service: true });
     await bring('one');
-    const calls = await cloud.calls();
+    const calls = cloud.calls;
     expect(calls.filter((call) => call === 'gcloud builds submit')).toHaveLength(1);
     const text = await readFile(join(dist, 'release.tfvars.json'), 'utf8');
     const image = `europe-west1-docker.pkg.dev/omni-test/omni/things:${sha256('one').slice(0, 16)}`;
     expect(JSON.parse(text)).toMatchObject({ images: { things: image } });
     await bring('one');
-    expect((await cloud.calls()).filter((call) => call === 'gcloud builds submit')).toHaveLength(1);
+    expect(cloud.calls.filter((call) => call === 'gcloud builds submit')).toHaveLength(1);
   });
 });
 

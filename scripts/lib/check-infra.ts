@@ -1,0 +1,71 @@
+import { execFile } from 'node:child_process';
+import { access } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { root } from './functions.ts';
+
+export interface CheckResult {
+  /** `real` with the provider, `offline` with what stands in for it, `none` where neither is to be had. */
+  readonly by: 'real' | 'offline' | 'none';
+  readonly passed: boolean;
+  readonly output: string;
+}
+
+interface Ended {
+  readonly status: number | string;
+  readonly output: string;
+}
+
+const run = (program: string, args: readonly string[], cwd: string): Promise<Ended> =>
+  new Promise((done) => {
+    const options = { cwd, maxBuffer: 64 * 1024 * 1024, env: { ...process.env, TF_IN_AUTOMATION: '1' } };
+    execFile(program, args, options, (error, stdout, stderr) => {
+      done({ status: error === null ? 0 : (error.code ?? 1), output: `${stdout}${stderr}` });
+    });
+  });
+
+/**
+ * A program that takes a root module and does `fmt`, `init`, `validate` and `test` with the provider's schema alone,
+ * where the provider can't be downloaded: OMNI_TERRAFORM_CHECK names it, or it lies beside the repository.
+ */
+export const offlineChecker = async (): Promise<string | undefined> => {
+  const named = process.env.OMNI_TERRAFORM_CHECK;
+  const path = named ?? resolve(root, '../shared/tools/terraform-check/terraform-check');
+  return access(path).then(
+    () => path,
+    () => undefined,
+  );
+};
+
+/** With the real provider, as far as the first step that fails. */
+const checkReal = async (infra: string): Promise<CheckResult | undefined> => {
+  const initialised = await run('terraform', ['init', '-backend=false', '-input=false', '-no-color'], infra);
+  if (initialised.status !== 0) return undefined;
+  let output = '';
+  for (const args of [
+    ['validate', '-no-color'],
+    ['test', '-no-color'],
+  ]) {
+    const step = await run('terraform', args, infra);
+    output += step.output;
+    if (step.status !== 0) return { by: 'real', passed: false, output };
+  }
+  return { by: 'real', passed: true, output };
+};
+
+/** Without the provider, by the checker. It is run from the repository, whose packages it may need. */
+export const checkOffline = async (checker: string, infra: string): Promise<CheckResult> => {
+  const { status, output } = await run(checker, [infra], root);
+  return { by: 'offline', passed: status === 0, output };
+};
+
+/** The form, the types and the tests of the Terraform in a folder, by whatever is to be had. */
+export const checkInfra = async (infra: string): Promise<CheckResult> => {
+  const form = await run('terraform', ['fmt', '-check', '-recursive', '-no-color'], infra);
+  if (form.status === 'ENOENT') return { by: 'none', passed: true, output: 'terraform is not installed.\n' };
+  if (form.status !== 0) return { by: 'none', passed: false, output: `Not formatted:\n${form.output}` };
+  const checker = await offlineChecker();
+  // Named or lying there, it is meant to be used: asking a registry that does not answer takes minutes.
+  if (checker !== undefined) return checkOffline(checker, infra);
+  const real = await checkReal(infra);
+  return real ?? { by: 'none', passed: true, output: 'The provider can’t be downloaded here.\n' };
+};
