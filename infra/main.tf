@@ -119,6 +119,8 @@ module "secrets" {
     "serviceAccount:service-${local.number}@gcp-sa-pubsub.iam.gserviceaccount.com",
     "serviceAccount:bq-${local.number}@bigquery-encryption.iam.gserviceaccount.com",
   ]
+
+  depends_on = [google_project_service.this]
 }
 
 module "firestore" {
@@ -146,6 +148,8 @@ module "storage" {
   blob_users         = local.using["blobs"]
   locked_users       = local.using["locked-blobs"]
   package_readers    = [google_service_account.build.member]
+
+  depends_on = [google_project_service.this]
 }
 
 module "event_bus" {
@@ -168,6 +172,8 @@ module "event_bus" {
       backoff        = job.backoff
     }
   }
+
+  depends_on = [google_project_service.this]
 }
 
 module "scheduler" {
@@ -177,6 +183,8 @@ module "scheduler" {
   topic_id  = module.event_bus.topic_id
   paused    = var.standby
   schedules = local.schedules
+
+  depends_on = [google_project_service.this]
 }
 
 module "cache" {
@@ -187,6 +195,8 @@ module "cache" {
   tier      = var.redis.tier
   memory_gb = var.redis.memory_gb
   readers   = local.using["redis"]
+
+  depends_on = [google_project_service.this]
 }
 
 module "function" {
@@ -215,7 +225,7 @@ module "function" {
   locked_bucket  = module.storage.locked
   min_instances  = var.min_instances
   max_instances  = var.max_instances
-  ready          = module.firestore.indexes
+  ready          = { indexes = module.firestore.indexes, build = [for one in google_project_iam_member.build : one.role] }
 }
 
 module "edge" {
@@ -228,6 +238,8 @@ module "edge" {
   webhook_sources     = var.webhook_sources
   requests_per_minute = var.requests_per_minute
   waf_preview         = var.waf_preview
+
+  depends_on = [google_project_service.this]
 }
 
 module "warehouse" {
@@ -240,6 +252,8 @@ module "warehouse" {
   pubsub_agent         = module.event_bus.pubsub_agent
   delete_protection    = var.delete_protection
   kms_key              = module.secrets.storage_key
+
+  depends_on = [google_project_service.this]
 }
 
 module "observability" {
@@ -254,4 +268,6 @@ module "observability" {
   emails                   = var.alert_emails
   billing_account          = var.billing_account
   budget                   = var.budget
+
+  depends_on = [google_project_service.this]
 }

@@ -3,8 +3,11 @@ import { mkdir, mkdtemp, readFile, rename, rm, stat, symlink } from 'node:fs/pro
 import { homedir } from 'node:os';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import * as z from 'zod';
 import { unzipTo } from './archive.ts';
 import { sha256 } from './package-function.ts';
+
+const lockSchema = z.object({ packages: z.record(z.string(), z.looseObject({ dependencies: z.unknown() })) });
 
 /** Where installed packages are kept: outside the repository, whose node_modules Node would find otherwise. */
 export const packageCache = (): string => join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'omni');
@@ -42,11 +45,17 @@ const madeOnce = async (place: string, make: (at: string) => Promise<void>): Pro
   return place;
 };
 
+/** Names what is installed, whoever it is for: functions that need the same share it. */
+const contentOf = (lock: string): string => {
+  const { packages } = lockSchema.parse(JSON.parse(lock));
+  return sha256(JSON.stringify({ ...packages, '': packages['']?.dependencies })).slice(0, 16);
+};
+
 /** What a lock file names, and nothing else, from the registry or npm's cache. */
 const installLocked = async (from: string, cache: string): Promise<string> => {
   const files = ['package.json', 'package-lock.json'];
   const texts = await Promise.all(files.map((file) => readFile(join(from, file), 'utf8')));
-  const place = join(cache, 'installed', sha256(texts[1] ?? '').slice(0, 16));
+  const place = join(cache, 'installed', contentOf(texts[1] ?? ''));
   return madeOnce(place, async (at) => {
     for (const file of files) await symlink(join(from, file), join(at, file));
     await run(at, 'npm', 'ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline');

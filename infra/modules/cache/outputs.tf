@@ -6,6 +6,8 @@ output "urls" {
       version = one.version
     }
   }
+
+  depends_on = [google_secret_manager_secret_iam_binding.readers]
 }
 
 output "connectors" {

@@ -119,7 +119,7 @@ variable "max_instances" {
 }
 
 variable "ready" {
-  description = "What must be there before its code serves: the indexes of its queries."
+  description = "What must be there before it is built and serves: the roles of who builds, the indexes of its queries."
   type        = any
   default     = []
 }

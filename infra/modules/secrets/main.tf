@@ -29,12 +29,12 @@ resource "google_secret_manager_secret" "this" {
 }
 
 # Values are written and never read back: they are in no state. A new number makes a new version, and the version
-# before it is only disabled, so that it can be had back.
+# before it is only disabled, so that it can be had back. Without a value a new version is refused, as it would be empty.
 resource "google_secret_manager_secret_version" "this" {
   for_each = { for name, number in var.versions : name => number if contains(keys(local.readers), name) }
 
   secret                 = google_secret_manager_secret.this[each.key].id
-  secret_data_wo         = lookup(var.values, each.key, null)
+  secret_data_wo         = lookup(var.values, each.key, "")
   secret_data_wo_version = each.value
   deletion_policy        = "DISABLE"
 

@@ -6,6 +6,9 @@ output "secrets" {
       version = one.version
     }
   }
+
+  # A function does not start while it can't read its secrets.
+  depends_on = [google_secret_manager_secret_iam_binding.readers]
 }
 
 output "readers" {

@@ -13,6 +13,7 @@ output "packages_bucket" {
 output "packages" {
   description = "The object of each function's package."
   value       = { for name, object in google_storage_bucket_object.package : name => object.name }
+  depends_on  = [google_storage_bucket_iam_binding.package_readers]
 }
 
 output "retention" {
