@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { glob, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { root } from '#scripts/lib/functions.ts';
 import { manifestSchema } from '#scripts/lib/manifest.ts';
@@ -86,5 +89,22 @@ describe('the Terraform', () => {
   it('has each collection’s indexes from the manifest, which are those of Firebase’s tools', async () => {
     const indexes: unknown = JSON.parse(await readFile(join(root, 'firestore.indexes.json'), 'utf8'));
     expect(manifest.firestore).toEqual(indexes);
+  });
+});
+
+describe('npm run infra:check', () => {
+  const check = async (env: Readonly<Record<string, string>>) => {
+    const child = spawn(process.execPath, [join(root, 'scripts/infra-check.ts')], {
+      env: { PATH: join(root, 'infra'), ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [output, [status]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+    return { output, status };
+  };
+
+  it('says what it could not check where there is no Terraform, and fails where changes land', async () => {
+    const expected = 'terraform is not installed.\nNot checked: whether the Terraform is valid';
+    expect(await check({})).toMatchObject({ output: expect.stringContaining(expected), status: 0 });
+    expect(await check({ CI: 'true' })).toMatchObject({ output: expect.stringContaining(expected), status: 1 });
   });
 });
