@@ -30,7 +30,8 @@ const digestsIn = async (folder: string): Promise<ReadonlyMap<string, string>> =
 
 const packageSchema = z.object({ main: z.string(), dependencies: z.record(z.string(), z.string()) });
 
-describe('a built function', () => {
+// Bundling twice takes a while on a busy machine.
+describe('a built function', { timeout: 90_000 }, () => {
   it('is the same, byte for byte, wherever and whenever it is built', async () => {
     const folder = await temporaryFolder();
     const [one, other] = [join(folder, 'a'), join(folder, 'b/c')];

@@ -60,7 +60,10 @@ describe('the manifest', () => {
         eventTypes: ['a.thing.gone', 'a.thing.made'],
         filter: 'attributes.type = "a.thing.gone" OR attributes.type = "a.thing.made"',
         timeout: 30,
+        ackDeadline: 60,
         maxAttempts: 5,
+        maxDeliveries: 20,
+        backoff: { min: 10, max: 600 },
         ordered: true,
       },
     ]);

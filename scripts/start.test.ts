@@ -119,7 +119,15 @@ describe('the lock', () => {
 
 describe('the front', () => {
   const common = { routes: () => [], jobs: [], schedules: [], collections: [], secrets: [] };
-  const job = { name: 'b.work', timeout: 60, maxAttempts: 5, ordered: false, eventTypes: ['x'], run: async () => {} };
+  const job = {
+    name: 'b.work',
+    timeout: 60,
+    maxAttempts: 5,
+    ordered: false,
+    backoff: { min: 10, max: 600 },
+    eventTypes: ['x'],
+    run: async () => {},
+  };
   const manifest = manifestOf([
     { ...common, name: 'a', paths: ['/api/v1/things'] },
     { ...common, name: 'b', paths: ['/api/v1/others'], jobs: [job] },

@@ -5,6 +5,7 @@ import { types } from 'node:util';
 import { build, type Metafile, type Plugin } from 'esbuild';
 import * as z from 'zod';
 import { root } from './functions.ts';
+import { lockOf } from './package-lock.ts';
 
 /**
  * Not bundled; a function that uses one names it in its own package.json. The framework must be the one that runs the
@@ -137,17 +138,41 @@ const dataIn = async ({ outputs }: Metafile): Promise<string[]> => {
   return data.filter((name) => code.some((text) => text.includes(name)));
 };
 
-const packageJson = async (name: string, external: readonly string[]): Promise<string> => {
-  const versions = await Promise.all(external.map(async (dependency) => [dependency, await versionOf(dependency)]));
+/** package.json and its lock file, with what is not bundled, at the versions that were tested. */
+const writePackage = async (name: string, external: readonly string[], outdir: string): Promise<void> => {
+  const versions = await Promise.all(
+    external.map(async (dependency) => [dependency, await versionOf(dependency)] as const),
+  );
+  const [dependencies, engines] = [Object.fromEntries(versions), { node: '24' }];
   const content = {
     name: `omni-${name}`,
     private: true,
     type: 'commonjs',
     main: 'index.cjs',
-    engines: { node: '24' },
-    dependencies: Object.fromEntries(versions),
+    engines,
+    // The cloud's build runs it after `npm ci`.
+    scripts: { 'gcp-build': `node compile-cache.mjs ${name}` },
+    dependencies,
   };
-  return `${JSON.stringify(content, null, 2)}\n`;
+  await writeFile(join(outdir, 'package.json'), `${JSON.stringify(content, null, 2)}\n`);
+  const lock = await readFile(join(root, 'package-lock.json'), 'utf8');
+  await writeFile(join(outdir, 'package-lock.json'), lockOf(content.name, dependencies, engines, lock));
+};
+
+/** The build's last step, which the cloud takes, in one file. */
+const bundleStep = async (outdir: string): Promise<void> => {
+  await build({
+    absWorkingDir: root,
+    entryPoints: { 'compile-cache': 'scripts/lib/compile-cache-step.ts' },
+    outdir,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    outExtension: { '.js': '.mjs' },
+    plugins: [withoutOtherLanguages],
+    logLevel: 'error',
+  });
 };
 
 const packageOf = (input: string): string =>
@@ -213,6 +238,7 @@ export const bundleFunction = async (name: string, outdir: string): Promise<Bund
   await mkdir(outdir, { recursive: true });
   await writeFile(join(outdir, 'index.cjs'), entry);
   const external = [...externalIn(metafile), ...(await dataIn(metafile))];
-  await writeFile(join(outdir, 'package.json'), await packageJson(name, external));
+  await writePackage(name, external, outdir);
+  await bundleStep(outdir);
   return reportOf(name, metafile, join(relative(root, outdir), 'main.mjs'), external);
 };

@@ -27,11 +27,12 @@ export interface FrameworkOptions {
   readonly log?: (text: string) => void;
 }
 
-/** The framework's program, from which the bin link in node_modules comes too. */
-export const frameworkMain = join(
-  dirname(createRequire(import.meta.url).resolve('@google-cloud/functions-framework')),
-  'main.js',
-);
+/** The framework's program as Node finds it from there, from which the bin link in node_modules comes too. */
+const frameworkMain = (directory: string): string => {
+  const paths = [directory, import.meta.dirname];
+  const main = createRequire(import.meta.url).resolve('@google-cloud/functions-framework', { paths });
+  return join(dirname(main), 'main.js');
+};
 
 const isListening = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
@@ -55,7 +56,7 @@ export const startFramework = async (options: FrameworkOptions): Promise<Framewo
       ...['-c', untilInputCloses, 'sh'],
       ...under,
       process.execPath,
-      frameworkMain,
+      frameworkMain(directory),
       `--target=${name}`,
       `--source=${directory}`,
       `--port=${port}`,

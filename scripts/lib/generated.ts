@@ -8,7 +8,8 @@ import { createRuntime } from '#shared/runtime/runtime.ts';
 import { firestoreIndexes } from '#shared/store/indexes.ts';
 import { asvsPage, readAsvs } from './asvs.ts';
 import { type FunctionFolder, root } from './functions.ts';
-import { manifestOf, unreachableRoutes } from './manifest.ts';
+import { inspectFunction } from './inspect-function.ts';
+import { type Findings, manifestOf, unreachableRoutes } from './manifest.ts';
 
 const isDocument = (value: unknown): value is OpenApiDocument =>
   typeof value === 'object' && value !== null && 'paths' in value && 'components' in value && 'tags' in value;
@@ -16,9 +17,10 @@ const isDocument = (value: unknown): value is OpenApiDocument =>
 export const packageVersion = async (): Promise<string> =>
   z.object({ version: z.string() }).parse(JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))).version;
 
-/** The document of all functions, made by the functions themselves on an empty embedded store. */
-export const joinedOpenApi = async (functions: readonly FunctionFolder[], servers?: readonly string[]) => {
+/** The document of all functions and what is found of each, by the functions themselves on an empty embedded store. */
+const tryFunctions = async (functions: readonly FunctionFolder[], servers?: readonly string[]) => {
   const version = await packageVersion();
+  const found = new Map<string, Findings>();
   const config = loadConfig({
     OMNI_STORE: 'embedded',
     OMNI_BUS: 'embedded',
@@ -27,8 +29,10 @@ export const joinedOpenApi = async (functions: readonly FunctionFolder[], server
   });
   const runtime = await createRuntime('manifest', config);
   const documents: OpenApiDocument[] = [];
-  for (const { definition, createServices } of functions) {
-    const services = createServices(runtime);
+  for (const folder of functions) {
+    const { definition } = folder;
+    const { services, findings } = inspectFunction(folder, runtime);
+    found.set(definition.name, findings);
     const unreachable = unreachableRoutes(definition, definition.routes(services));
     if (unreachable.length > 0) {
       throw new Error(`${definition.name} serves ${unreachable.join(', ')}, outside its paths.`);
@@ -38,8 +42,13 @@ export const joinedOpenApi = async (functions: readonly FunctionFolder[], server
     documents.push(document);
   }
   await runtime.close();
-  return joinOpenApi({ title: 'Omni', version, ...(servers === undefined ? {} : { servers }) }, documents);
+  const openApi = joinOpenApi({ title: 'Omni', version, ...(servers === undefined ? {} : { servers }) }, documents);
+  return { openApi, found };
 };
+
+/** The document of all functions. */
+export const joinedOpenApi = async (functions: readonly FunctionFolder[], servers?: readonly string[]) =>
+  (await tryFunctions(functions, servers)).openApi;
 
 const byName = (a: { readonly name: string }, b: { readonly name: string }): number => (a.name < b.name ? -1 : 1);
 
@@ -49,10 +58,11 @@ const text = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 export const generatedFiles = async (functions: readonly FunctionFolder[]): Promise<ReadonlyMap<string, string>> => {
   const definitions = functions.map(({ definition }) => definition);
   const collections = definitions.flatMap((definition) => definition.collections).toSorted(byName);
+  const { openApi, found } = await tryFunctions(functions);
   return new Map([
-    ['infra/manifest.json', text(manifestOf(definitions))],
+    ['infra/manifest.json', text(manifestOf(definitions, found))],
     ['firestore.indexes.json', text(firestoreIndexes(collections))],
-    ['docs/openapi.json', text(await joinedOpenApi(functions))],
+    ['docs/openapi.json', text(openApi)],
     ['docs/security/asvs.md', asvsPage(await readAsvs())],
   ]);
 };

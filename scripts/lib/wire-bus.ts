@@ -16,9 +16,6 @@ export interface WiredBus {
   close(): Promise<void>;
 }
 
-/** Seconds for which Pub/Sub waits for an answer to a push: the job's time and a little, within what it allows. */
-const ackDeadline = ({ timeout }: Job): number => Math.min(600, Math.max(10, timeout + 30));
-
 /** The topic, and a push subscription per job, as Terraform makes them; without identity, which the emulator lacks. */
 export const wirePubSub = async (
   { jobs, endpointOf }: Wiring,
@@ -42,7 +39,7 @@ export const wirePubSub = async (
         pushConfig: { pushEndpoint: endpointOf(job.name) },
         filter: job.filter,
         enableMessageOrdering: job.ordered,
-        ackDeadlineSeconds: ackDeadline(job),
+        ackDeadlineSeconds: job.ackDeadline,
         // Terraform's are 10 and 600 s; whoever watches a job fail does not want to wait that long.
         retryPolicy: { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds: 60 } },
       });

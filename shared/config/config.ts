@@ -32,6 +32,8 @@ const environmentSchema = z.object({
   OMNI_BLOB_URL: z.url().default('http://localhost:3000/blobs'),
   /** `projects/…/cryptoKeys/…`: the master key in the cloud. */
   OMNI_KMS_KEY: optionalText,
+  /** Wraps the private keys that sign access tokens. `OMNI_KMS_KEY` does where absent. */
+  OMNI_SIGNING_KMS_KEY: optionalText,
   /** The master key elsewhere. */
   OMNI_KEY_FILE: z.string().default('.omni/keys.json'),
   OMNI_DATABASE: z.string().default('(default)'),
@@ -74,6 +76,9 @@ const environmentSchema = z.object({
   TWILIO_STATUS_URL: z.url().optional(),
 });
 
+/** The names of all variables that are read. What a deployment sets is among them, and a test holds it to that. */
+export const environmentNames: readonly string[] = Object.keys(environmentSchema.shape).sort();
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -93,7 +98,11 @@ export const loadConfig = (environment: Environment = process.env) => {
     version: env.OMNI_VERSION,
     store: { kind: env.OMNI_STORE, databaseId: env.OMNI_DATABASE, emulatorHost: env.FIRESTORE_EMULATOR_HOST },
     bus: { kind: env.OMNI_BUS, topic: env.OMNI_TOPIC, emulatorHost: env.PUBSUB_EMULATOR_HOST },
-    kms: { keyName: env.OMNI_KMS_KEY, file: env.OMNI_KEY_FILE },
+    kms: {
+      keyName: env.OMNI_KMS_KEY,
+      signingKeyName: env.OMNI_SIGNING_KMS_KEY ?? env.OMNI_KMS_KEY,
+      file: env.OMNI_KEY_FILE,
+    },
     blobs: {
       lockedBucket: env.OMNI_LOCKED_BUCKET,
       url: env.OMNI_BLOB_URL,

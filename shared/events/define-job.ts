@@ -24,6 +24,8 @@ export interface JobOptions {
   readonly maxAttempts?: number;
   /** Deliver events of one subject in order of publication. Costs throughput; a handler must not rely on it. */
   readonly ordered?: boolean;
+  /** Seconds between deliveries that fail, growing from the first to the second. 10 and 600 where absent. */
+  readonly backoff?: { readonly min: number; readonly max: number };
 }
 
 export interface Job<S> {
@@ -31,6 +33,7 @@ export interface Job<S> {
   readonly timeout: number;
   readonly maxAttempts: number;
   readonly ordered: boolean;
+  readonly backoff: { readonly min: number; readonly max: number };
   readonly eventTypes: readonly string[];
   /** Parses the event's data by its type's schema (a ZodError when it does not parse) and runs the handler. */
   readonly run: (event: DomainEvent, context: JobContext, services: S) => Promise<void>;
@@ -52,6 +55,7 @@ export const defineJob = <D extends Readonly<Record<string, unknown>>, S>(
     timeout: options.timeout ?? 60,
     maxAttempts: options.maxAttempts ?? 5,
     ordered: options.ordered ?? false,
+    backoff: options.backoff ?? { min: 10, max: 600 },
     eventTypes: [...new Set(options.on.map(({ type }) => type))],
     run: async (event, context, services) => {
       const taken = options.on.find(({ type }) => matchesType(type, event.type));

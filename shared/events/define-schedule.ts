@@ -12,13 +12,21 @@ export interface Schedule {
   readonly cron: string;
   /** IANA name. */
   readonly timeZone: string;
+  /** How often Cloud Scheduler tries again to publish a tick. */
+  readonly retries: number;
   readonly event: EventType<Tick>;
 }
 
 /** `name` is kebab-case and unique; its tick has the event type `schedule.<name>`. */
-export const defineSchedule = (schedule: { name: string; cron: string; timeZone?: string }): Schedule => ({
+export const defineSchedule = (schedule: {
+  name: string;
+  cron: string;
+  timeZone?: string;
+  retries?: number;
+}): Schedule => ({
   name: schedule.name,
   cron: schedule.cron,
   timeZone: schedule.timeZone ?? 'Etc/UTC',
+  retries: schedule.retries ?? 3,
   event: defineEvent(`schedule.${schedule.name}`, tickData),
 });

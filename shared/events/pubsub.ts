@@ -11,13 +11,16 @@ export interface PubSubOptions {
   readonly timeout?: number;
 }
 
-/** The event as CloudEvents JSON, with what subscriptions filter on as attributes. */
+/**
+ * The event with its data as JSON text, which the topic's schema and a column of the warehouse can say (decision 10),
+ * and with what subscriptions filter on as attributes.
+ */
 export const toMessage = (event: DomainEvent) => ({
-  data: Buffer.from(JSON.stringify(event)),
+  data: Buffer.from(JSON.stringify({ ...event, data: JSON.stringify(event.data) })),
   attributes: {
     type: event.type,
     tenant: event.tenant,
-    'content-type': 'application/cloudevents+json',
+    'content-type': 'application/json',
     ...(event.traceparent === undefined ? {} : { traceparent: event.traceparent }),
   },
   orderingKey: event.subject,

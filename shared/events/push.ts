@@ -33,6 +33,12 @@ const tickEvent = (type: string, data: unknown, publishTime: string): DomainEven
   };
 };
 
+/** Its data is JSON text where it comes over the topic; an object where somebody publishes by hand. */
+const withData = (event: unknown): unknown =>
+  typeof event === 'object' && event !== null && 'data' in event && typeof event.data === 'string'
+    ? { ...event, data: JSON.parse(event.data) }
+    : event;
+
 /** The event in a pushed message. Fails with `invalid-request` on anything else. */
 export const eventOfPush = (body: unknown): DomainEvent => {
   try {
@@ -40,7 +46,7 @@ export const eventOfPush = (body: unknown): DomainEvent => {
     const data: unknown = JSON.parse(Buffer.from(message.data ?? '', 'base64').toString());
     const type = message.attributes?.type ?? '';
     if (type.startsWith('schedule.')) return tickEvent(type, data, message.publishTime);
-    return parseEvent(data);
+    return parseEvent(withData(data));
   } catch (error) {
     throw new OmniError('invalid-request', 'The message carries no event.', { cause: error });
   }

@@ -163,10 +163,10 @@ const openBlobs = async (config: Config, bucket: string, folder: string): Promis
   return createLocalDiskBlobs({ root: `${directory}/${folder}`, baseUrl, signingKey });
 };
 
-/** The master key in Cloud KMS, or in a file where there is no cloud. */
-const openKeyManagement = async ({ environment, kms }: Config): Promise<KeyManagement> => {
-  if (kms.keyName !== undefined) {
-    return (await import('../security/encryption/cloud-kms.ts')).cloudKms({ keyName: kms.keyName });
+/** A master key in Cloud KMS, or the one in a file where there is no cloud. */
+const openKeyManagement = async ({ environment, kms }: Config, keyName: string | undefined): Promise<KeyManagement> => {
+  if (keyName !== undefined) {
+    return (await import('../security/encryption/cloud-kms.ts')).cloudKms({ keyName });
   }
   if (environment === 'cloud') {
     // An instance's disk goes with it, and all that was encrypted would go too.
@@ -221,7 +221,10 @@ export const createRuntime = async (service: string, config: Config, parts: Runt
   const tracing = parts.tracing ?? openTracing(config, service);
   const bus = parts.bus ?? (await openBus(config));
   const onCommitted: Outbox['publish'] = (events) => outbox.publish(events);
-  const management = await openKeyManagement(config);
+  const { keyName, signingKeyName } = config.kms;
+  const management = await openKeyManagement(config, keyName);
+  // A key of its own, so that only who signs tokens needs access to it.
+  const signingManagement = signingKeyName === keyName ? management : await openKeyManagement(config, signingKeyName);
   // The keys are in the database whose fields they encrypt, and not encrypted there themselves.
   const rings = { of: (tenant: string) => database.tenants(keyRingCollection).of(tenant) };
   const keyRings = createKeyRings({ rings, management, clock });
@@ -249,7 +252,7 @@ export const createRuntime = async (service: string, config: Config, parts: Runt
   const keys = database.platform(apiKeyCollection);
   const apiKeys = createApiKeyService({ database, keys, tenants, quotas, clock });
   const roles = createRoleService({ roles: database.tenants(roleCollection), clock });
-  const protector = keyProtector(management);
+  const protector = keyProtector(signingManagement);
   const signingKeys = createSigningKeys({ database, keys: database.platform(signingKeyCollection), protector, clock });
   const authenticateToken = tokenAuthentication({
     verify: tokenVerifier({ ...config.tokens, load: signingKeys.published, clock }),
@@ -317,7 +320,8 @@ export const createRuntime = async (service: string, config: Config, parts: Runt
     close: async () => {
       await meter.flush();
       await tracing.shutdown();
-      await Promise.all([bus.close(), cache.close(), management.close()]);
+      const managements = [...new Set([management, signingManagement])];
+      await Promise.all([bus.close(), cache.close(), ...managements.map((one) => one.close())]);
       await database.close();
     },
   };

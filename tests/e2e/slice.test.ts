@@ -68,11 +68,12 @@ beforeAll(async () => {
     async () => {
       if (child.exitCode !== null) throw new Error(`npm start ended with ${child.exitCode}:\n${output}`);
       const text = await readFile(devFile, 'utf8').catch(() => undefined);
-      return text === undefined ? undefined : devFileSchema.parse(JSON.parse(text));
+      // It may just be being written.
+      return text?.endsWith('}\n') ? devFileSchema.parse(JSON.parse(text)) : undefined;
     },
-    120_000,
+    300_000,
   );
-}, 130_000);
+}, 310_000);
 
 afterAll(async () => {
   if (child.exitCode === null) {

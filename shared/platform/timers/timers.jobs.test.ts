@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { platform } from '#functions/platform/app.ts';
 import { createServices } from '#functions/platform/services.ts';
 import { testRuntime } from '#tests/support/runtime.ts';
-import { parseEvent } from '../../events/define-event.ts';
+import { eventOfPush } from '../../events/push.ts';
 import { outboxCollection, toOutboxEntry } from '../../store/outbox.collection.ts';
 import { digestDue } from './timers.jobs.ts';
 
@@ -14,7 +14,7 @@ runtime.bus.subscribe('watch', async (body) => {
   const text = JSON.stringify(body);
   const { message } = JSON.parse(text);
   if (message.attributes.type === 'platform.digest.due') {
-    const event = parseEvent(JSON.parse(Buffer.from(message.data, 'base64').toString()));
+    const event = eventOfPush(body);
     digests.push(`${event.tenant} ${JSON.stringify(event.data)}`);
   }
   return 204;
