@@ -142,7 +142,7 @@ const en: Language = {
     'codes-blocked': {
       subject: 'Wrong codes for your account',
       lines: [
-        'somebody got past the first step of signing in to your account at {{ brand.name }}, and entered wrong codes.',
+        'somebody got past the first step of signing in to your account at {{ brand.name }}, and entered wrong codes until {{ at | time: locale }}.',
         'No more codes are taken for a while. Passkeys still are.',
       ],
       button: 'Check your account',
@@ -275,7 +275,7 @@ const de: Language = {
     'codes-blocked': {
       subject: 'Falsche Codes für Ihr Konto',
       lines: [
-        'jemand ist bei Ihrem Konto bei {{ brand.name }} über den ersten Schritt der Anmeldung hinausgekommen und hat falsche Codes eingegeben.',
+        'jemand ist bei Ihrem Konto bei {{ brand.name }} über den ersten Schritt der Anmeldung hinausgekommen und hat bis {{ at | time: locale }} falsche Codes eingegeben.',
         'Eine Weile wird kein Code mehr angenommen, Passkeys schon.',
       ],
       button: 'Konto prüfen',
