@@ -163,7 +163,9 @@ describe('a cursor of one tenant', () => {
 });
 
 /** What the requests above name is one particular person's, whom the last test's owner is not. */
-const ofSomebody = ['/api/v1/auth/passkeys/{id}', '/api/v1/auth/sessions/{id}'];
+const ofSomebody = ['auth/passkeys/{id}', 'auth/sessions/{id}', 'mfa/factors/{id}', 'mfa/trusted-devices/{id}'].map(
+  (path) => `/api/v1/${path}`,
+);
 /** What takes something away comes last. */
 const inOrder = [...operations].sort((a, b) => Number(a.method === 'DELETE') - Number(b.method === 'DELETE'));
 

@@ -27,6 +27,8 @@ export const makeRequests = async (
   const { ciphertext } = ciphertextSchema.parse(
     await (await request(encrypt.app, encrypt.path, { key, body: value })).json(),
   );
+  const content = { subject: 'Code', text: '{{ code }}', html: '<p>{{ code }}</p>' };
+  const wording = { channel: 'email', template: 'mfa-code', locale: 'en', content };
   return {
     [`POST ${advanced}/values/decrypt`]: { body: { purpose: 'notes', ciphertext } },
     [`POST ${advanced}/scan/file`]: { body: { file } },
@@ -35,6 +37,14 @@ export const makeRequests = async (
     'POST /api/v1/auth/password/change': { body: { password: `${goodPassword} anew` } },
     'PUT /api/v1/auth/settings': { body: { appUrl: `https://${tenant}.example` } },
     'PUT /api/v1/auth/users/{id}/roles': { body: { roles: ['viewer'] } },
+    'PATCH /api/v1/tenant': { body: { settings: { timeZone: 'Europe/Berlin' } } },
+    'POST /api/v1/tenant/domains': { body: { domain: `app.${tenant}-shop.com` } },
+    'POST /api/v1/tenant/invitations': { body: { email: `guest@${tenant}.example`, roles: ['viewer'] } },
+    'POST /api/v1/tenant/mail-templates/preview': { body: { ...wording, data: { code: '123456', minutes: 10 } } },
+    'PUT /api/v1/tenant/mail-templates': { body: wording },
+    'PUT /api/v1/tenant/branding': { body: { colour: '#1a56db', footer: `Footer of ${tenant}` } },
+    'PUT /api/v1/tenant/members/{id}/roles': { body: { roles: ['viewer'] } },
+    'PUT /api/v1/threat-detection/rules': { body: { rules: [] }, headers: { 'if-match': '"0"' } },
     'POST /api/v1/security/audit/exports': { body: {} },
     'PUT /api/v1/security/policy': {
       body: { redirects: [`https://${tenant}.example.com/`] },
