@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { billing } from './bench/billing.ts';
 import { coldStart } from './bench/cold-start.ts';
 import { eventToJob } from './bench/events.ts';
 import { openGround } from './bench/ground.ts';
@@ -25,9 +26,11 @@ try {
   const intake = await webhookIntake(ground);
   step('Event to job');
   const job = await eventToJob(ground);
+  step('Billing');
+  const bills = await billing(ground);
   step('Profile');
   const profile = await profileValidation(ground);
-  const rows = [cold, ...warm, intake, job];
+  const rows = [cold, ...warm, intake, job, ...bills];
   await writeFile(join(root, 'docs/bench.md'), page(rows, profile));
   step('Written to docs/bench.md');
   console.log(`\n${rowTable(rows)}\n`);

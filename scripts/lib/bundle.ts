@@ -8,9 +8,12 @@ import { root } from './functions.ts';
 
 /**
  * Not bundled; a function that uses one names it in its own package.json. The framework must be the one that runs the
- * function, because functions register with it. The others have native code.
+ * function, because functions register with it. argon2 has native code, and pdfkit reads files beside its own.
  */
-const unbundled = ['@google-cloud/functions-framework', '@node-rs/argon2'];
+const unbundled = ['@google-cloud/functions-framework', '@node-rs/argon2', 'pdfkit'];
+
+/** Packages of files, which are read by whoever uses another: no import shows them. */
+const companions: Readonly<Record<string, readonly string[]>> = { pdfkit: ['dejavu-fonts-ttf'] };
 
 export interface BundleReport {
   readonly function: string;
@@ -126,7 +129,7 @@ const versionOf = async (name: string): Promise<string> =>
 /** Those of them that the bundle imports. */
 const externalIn = ({ outputs }: Metafile): string[] => {
   const imported = new Set(Object.values(outputs).flatMap(({ imports }) => imports.map(({ path }) => path)));
-  return unbundled.filter((name) => imported.has(name));
+  return unbundled.filter((name) => imported.has(name)).flatMap((name) => [name, ...(companions[name] ?? [])]);
 };
 
 const packageJson = async (name: string, external: readonly string[]): Promise<string> => {

@@ -61,6 +61,8 @@ const emails = [
   email('new-sign-in', signIn),
   email('invitation', { inviter: personal, role: line(100), link, hours: z.int().min(1).max(720) }),
   email('mfa-code', { code: line(20), minutes }),
+  email('payment-received', { seller: line(120), number: line(40), amount: line(40) }),
+  email('payment-overdue', { seller: line(120), number: line(40), amount: line(40) }),
 ] as const;
 
 const sms = <N extends string, S extends z.ZodRawShape>(template: N, data: S) =>

@@ -82,6 +82,16 @@ const en: Language = {
       code: true,
       note: 'Never pass it on. If you are not signing in right now, change your password.',
     },
+    'payment-received': {
+      subject: 'Payment received: {{ number }}',
+      lines: ['thank you. {{ seller }} has received {{ amount }} for invoice {{ number }}.'],
+      note: 'There is nothing to do.',
+    },
+    'payment-overdue': {
+      subject: 'Payment due: {{ number }}',
+      lines: ['{{ amount }} of invoice {{ number }} of {{ seller }} is not paid yet. Please see to it.'],
+      note: 'If you have paid since, ignore this message.',
+    },
   },
   texts: {
     'mfa-code': '{{ code }} is your code for {{ brand.name }}, valid for {{ minutes }} minutes. Never pass it on.',
@@ -146,6 +156,18 @@ const de: Language = {
       lines: ['dies ist Ihr Code. Er gilt {{ minutes }} Minuten.'],
       code: true,
       note: 'Geben Sie ihn nie weiter. Wenn Sie sich gerade nicht anmelden, ändern Sie Ihr Passwort.',
+    },
+    'payment-received': {
+      subject: 'Zahlung erhalten: {{ number }}',
+      lines: ['vielen Dank. {{ seller }} hat {{ amount }} für die Rechnung {{ number }} erhalten.'],
+      note: 'Es ist nichts zu tun.',
+    },
+    'payment-overdue': {
+      subject: 'Zahlung offen: {{ number }}',
+      lines: [
+        '{{ amount }} der Rechnung {{ number }} von {{ seller }} sind noch offen. Bitte veranlassen Sie die Zahlung.',
+      ],
+      note: 'Wenn Sie inzwischen gezahlt haben, ist nichts zu tun.',
     },
   },
   texts: {
