@@ -31,10 +31,11 @@ const subscribed = async (world: World, input: object = {}, price: object = {}) 
 };
 
 describe.each([
-  ['the embedded store', () => embeddedDatabase()],
-  ['Firestore', () => testDatabase()],
+  ['the embedded store', embeddedDatabase],
+  ['Firestore', testDatabase],
 ])('the billing run on %s', (_name, open) => {
-  const world = billingOn(open());
+  const clock = manualClock('2026-01-01T00:00:00Z');
+  const world = billingOn(open({ now: clock.now }), { clock });
   const { billingSubscriptions: subscriptions } = world;
 
   it('renews at the end of a period, not before, and on the anchor’s day', async () => {

@@ -47,11 +47,12 @@ const mailsIn = async (world: World, actor: Actor) =>
     .map(({ data }) => data.template);
 
 describe.each([
-  ['the embedded store', () => embeddedDatabase()],
-  ['Firestore', () => testDatabase()],
+  ['the embedded store', embeddedDatabase],
+  ['Firestore', testDatabase],
 ])('collection on %s', (_name, open) => {
   const charges = fakeCharges();
-  const world = billingOn(open(), { charges });
+  const clock = manualClock('2026-01-01T00:00:00Z');
+  const world = billingOn(open({ now: clock.now }), { charges, clock });
   const start = world.clock.now();
   const stateOf = async (actor: Actor, id: string, invoice: string) => {
     const { status, attempts, due, nextActionAt } = await world.billingInvoices.get(actor, invoice);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Actor, idsFor } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
@@ -167,16 +168,22 @@ export const createCouponService = (options: CouponOptions): CouponService => {
   };
 };
 
+const attempts = 25;
+/** Milliseconds. */
+const longestPause = 150;
+
 /**
  * Runs `attempt` again while others change what it read, at most 25 times: of twenty at once one wins each round, and
  * the others look again. Fails with `revision-conflict` when that was not enough.
  */
 export const againOnConflict = async <R>(attempt: () => Promise<R>): Promise<R> => {
-  for (let left = 25; ; left -= 1) {
+  for (let left = attempts; ; left -= 1) {
     try {
       return await attempt();
     } catch (error) {
       if (!isOmniError(error, 'revision-conflict')) throw error;
+      // Those who meet come back at different moments, so that they don't meet again.
+      await sleep(Math.random() * Math.min(longestPause, 10 * 2 ** (attempts - left)));
       if (left === 0) throw new OmniError('revision-conflict', 'Others kept changing what this needs. Try again.');
     }
   }

@@ -2,14 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { billingOn } from '#tests/support/billing.ts';
 import { testDatabase } from '#tests/support/firestore.ts';
 import type { Actor } from '../../kernel/actor.ts';
+import { manualClock } from '../../kernel/clock.ts';
 import { embeddedDatabase } from '../../store/embedded.ts';
 import { newInvoiceSchema } from './invoice.schema.ts';
 
 describe.each([
-  ['the embedded store', () => embeddedDatabase()],
-  ['Firestore', () => testDatabase()],
+  ['the embedded store', embeddedDatabase],
+  ['Firestore', testDatabase],
 ])('invoices on %s', (_name, open) => {
-  const world = billingOn(open());
+  const clock = manualClock('2026-01-01T00:00:00Z');
+  const world = billingOn(open({ now: clock.now }), { clock });
   const { billingInvoices: invoices, walletService: wallet } = world;
   const draft = async (
     actor: Actor,

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { billingOn } from '#tests/support/billing.ts';
 import { testDatabase } from '#tests/support/firestore.ts';
 import type { Actor } from '../../kernel/actor.ts';
+import { manualClock } from '../../kernel/clock.ts';
 import { embeddedDatabase } from '../../store/embedded.ts';
 import { newCouponSchema, newPromotionCodeSchema } from './coupon.schema.ts';
 import { subscriptionChangeSchema } from './subscription.schema.ts';
@@ -11,11 +12,12 @@ const seats = { model: 'per-unit', unitAmount: 2_900 };
 const change = (input: object) => subscriptionChangeSchema.parse(input);
 
 describe.each([
-  ['the embedded store', () => embeddedDatabase()],
-  ['Firestore', () => testDatabase()],
+  ['the embedded store', embeddedDatabase],
+  ['Firestore', testDatabase],
 ])('subscriptions on %s', (_name, open) => {
-  const world = billingOn(open());
-  const { clock, billingSubscriptions: subscriptions, billingInvoices: invoices, catalogue, coupons } = world;
+  const clock = manualClock('2026-01-01T00:00:00Z');
+  const world = billingOn(open({ now: clock.now }), { clock });
+  const { billingSubscriptions: subscriptions, billingInvoices: invoices, catalogue, coupons } = world;
   clock.set(Date.parse('2026-04-01T00:00:00.000Z'));
   const setup = async (settings = {}) => {
     const actor = await world.tenant(settings);
@@ -236,7 +238,7 @@ describe('the last redemption of a code', () => {
     }
     expect(await world.coupons.getCode(actor, 'last')).toMatchObject({ redeemed: 1 });
     expect(await world.invoicesOf(actor)).toHaveLength(1);
-  });
+  }, 60_000);
 });
 
 it('has no way out of canceled, and every other state leads there', () => {

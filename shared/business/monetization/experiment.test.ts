@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { billingOn } from '#tests/support/billing.ts';
 import { testDatabase } from '#tests/support/firestore.ts';
+import { manualClock } from '../../kernel/clock.ts';
 import { newId } from '../../kernel/ids.ts';
 import { createAuditLog } from '../../security/audit/audit.log.ts';
 import { auditEntryCollection } from '../../security/audit/audit-entry.schema.ts';
 import { embeddedDatabase } from '../../store/embedded.ts';
 import { subscriptionChanged } from '../billing/billing.events.ts';
+import { subscriptionChangeSchema } from '../billing/subscription.schema.ts';
 import { newExperimentSchema } from './experiment.schema.ts';
 import { resultOf, variantOf } from './experiment.service.ts';
 import { createMonetization } from './monetization.ts';
@@ -81,12 +83,12 @@ it('nothing is concluded before each variant has its sample', () => {
 });
 
 describe.each([
-  ['the embedded store', () => embeddedDatabase()],
-  ['Firestore', () => testDatabase()],
+  ['the embedded store', embeddedDatabase],
+  ['Firestore', testDatabase],
 ])('monetization on %s', (_name, open) => {
-  const database = open();
-  const billing = billingOn(database);
-  const { clock } = billing;
+  const clock = manualClock('2026-01-01T00:00:00Z');
+  const database = open({ now: clock.now });
+  const billing = billingOn(database, { clock });
   const cipher = { seal: async (_tenant: string, _subject: string, text: string) => text };
   const audit = createAuditLog({ entries: database.tenants(auditEntryCollection), cipher, newId, clock });
   const { experiments, plans, revenueMetrics, movements } = createMonetization({
@@ -143,7 +145,7 @@ describe.each([
     const { actor, prices, customer } = await setup();
     const [cheap = '', dear = ''] = prices.map(({ id }) => id);
     const { subscription } = await billing.subscribe(actor, { customer, items: [{ price: cheap }] });
-    const change = { items: [{ price: dear, quantity: 1 }], when: 'now', proration: 'none' } as const;
+    const change = subscriptionChangeSchema.parse({ items: [{ price: dear }], proration: 'none' });
     await billing.billingSubscriptions.change(actor, subscription.id, change);
     for (const event of (await billing.eventsOf(actor)).filter(({ type }) => type === subscriptionChanged.type)) {
       for (let i = 0; i < 3; i += 1) await billing.runJob(recordMovement, event, { movements });
