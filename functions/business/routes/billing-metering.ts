@@ -31,7 +31,7 @@ const listMeters = endpoint({
   method: 'get',
   path: `${path}/meters`,
   summary: 'List meters',
-  description: 'By id.',
+  description: 'The newest first.',
   access: read,
   query: pageQuery,
   status: 200,

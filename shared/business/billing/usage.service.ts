@@ -37,6 +37,7 @@ export interface UsageService extends UsageReader {
   /** Fails with `already-exists`. */
   createMeter(actor: Actor, input: NewMeter): Promise<MeterView>;
   getMeter(actor: Actor, id: string): Promise<MeterView>;
+  /** Newest first. */
   listMeters(actor: Actor, page: PageRequest): Promise<Page<MeterView>>;
   /**
    * Counts at most 10,000 events. Part of them may be counted when it fails (`unavailable`, `revision-conflict`): sent
@@ -165,7 +166,8 @@ export const createUsageService = (options: UsageServiceOptions): UsageService =
     },
     getMeter: async ({ tenant }, id) => viewOf(await meterOf(tenant, id)),
     listMeters: async ({ tenant }, { limit, cursor }) => {
-      const page = await meters.of(tenant).query({ limit, cursor });
+      const orderBy = { field: 'createdAt', order: 'desc' } as const;
+      const page = await meters.of(tenant).query({ orderBy, limit, cursor });
       return { ...page, items: page.items.map(viewOf) };
     },
     record: ({ tenant }, events) => intake(tenant, events),

@@ -34,7 +34,7 @@ export const newCreditSchema = z
     reason: lineOf(200).meta({ description: 'Why it is given.', examples: ['For the outage in May'] }),
     expiresAt: timeSchema.nullable().default(null).meta({ description: 'From then on it is gone; null for never.' }),
   })
-  .meta({ id: 'NewWalletCredit' });
+  .meta({ id: 'NewWalletCredit', examples: [{ amount: 5_000, currency: 'EUR', reason: 'For the outage in May' }] });
 
 export const newHoldSchema = z
   .strictObject({
@@ -42,7 +42,7 @@ export const newHoldSchema = z
     currency: currencySchema,
     seconds: z.int().min(1).max(604_800).default(3_600).meta({ description: 'After which it ends by itself.' }),
   })
-  .meta({ id: 'NewWalletHold' });
+  .meta({ id: 'NewWalletHold', examples: [{ amount: 5_000, currency: 'EUR', seconds: 900 }] });
 
 export const walletViewSchema = z
   .object({
