@@ -115,7 +115,8 @@ const runOf = async ({ clock, runtime, services }: Bench, { tenant }: Actor, cou
     const data = { run: 'bench', page };
     await runtime.runJob(billDue, runtime.makeEvent(billingDue, { tenant, subject: tenant, data }), services);
     const due = { field: 'nextActionAt', op: '<=', value: new Date(nextMonth).toISOString() } as const;
-    left = (await services.subscriptions.of(tenant).query({ where: [due], limit: 1 })).items.length > 0;
+    const orderBy = { field: 'nextActionAt', order: 'asc' } as const;
+    left = (await services.subscriptions.of(tenant).query({ where: [due], orderBy, limit: 1 })).items.length > 0;
   }
   const milliseconds = performance.now() - begun;
   clock.set(start);

@@ -41,11 +41,6 @@ export const referenceOf = (prefix: string) =>
 
 export const timeSchema = z.iso.datetime().meta({ examples: ['2026-01-31T00:00:00.000Z'] });
 
-export const metadataSchema = z
-  .record(z.string().regex(/^[A-Za-z][\w-]{0,39}$/), z.string().max(500))
-  .refine((record) => Object.keys(record).length <= 20, 'At most 20 entries')
-  .meta({ description: 'Your own keys and values, kept as they are. At most 20.', examples: [{ crm: 'A-17' }] });
-
 /** A refusal that names the field which is wrong. */
 export const badField = (path: string, message: string): OmniError =>
   new OmniError('invalid-request', 'Some fields are not valid.', { issues: [{ path, message }] });

@@ -61,7 +61,6 @@ const changedProduct = (product: Product, change: ProductChange): Product => ({
   description: change.description ?? product.description,
   features: change.features ?? product.features,
   active: change.active ?? product.active,
-  metadata: change.metadata ?? product.metadata,
 });
 
 const changedPrice = (price: Price, change: PriceChange): Price => ({
@@ -69,7 +68,6 @@ const changedPrice = (price: Price, change: PriceChange): Price => ({
   name: change.name ?? price.name,
   active: change.active ?? price.active,
   amounts: change.amounts ?? price.amounts,
-  metadata: change.metadata ?? price.metadata,
 });
 
 export const createCatalogueService = (options: CatalogueOptions): CatalogueService => {

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { emailAddress, localeSchema } from '../../messaging/index.ts';
 import { tenantCollection } from '../../store/collection.ts';
 import { encrypted } from '../../store/encrypted-field.ts';
-import { lineOf, metadataSchema, timeSchema } from './billing.fields.ts';
+import { lineOf, timeSchema } from './billing.fields.ts';
 import { addressSchema, countrySchema, vatIdSchema } from './settings.schema.ts';
 import { vatEvidenceSchema } from './tax.schema.ts';
 
@@ -19,7 +19,6 @@ const plain = {
   vatId: vatIdSchema.nullable().default(null),
   reference: lineOf(120).nullable().default(null).meta({ description: 'Your own id of them.' }),
   locale: localeSchema.default('en').meta({ description: 'BCP 47.', examples: ['de'] }),
-  metadata: metadataSchema.optional(),
 };
 
 export const newCustomerSchema = z
@@ -51,7 +50,7 @@ export type CustomerView = z.infer<typeof customerViewSchema>;
 export const customerCollection = tenantCollection<Customer>({
   name: 'billingCustomers',
   schema: customerSchema,
-  unindexed: ['metadata', 'evidence'],
+  unindexed: ['evidence'],
 });
 
 export const customerChangeSchema = z
@@ -64,7 +63,6 @@ export const customerChangeSchema = z
     isTaxExempt: z.boolean().optional().meta({ description: 'They have shown that they owe no tax.' }),
     vatId: vatIdSchema.nullable().optional(),
     reference: lineOf(120).nullable().optional().meta({ description: 'Your own id of them.' }),
-    metadata: metadataSchema.optional(),
   })
   .meta({ id: 'BillingCustomerChange', examples: [{ kind: 'business', vatId: 'DE123456789' }] });
 export type CustomerChange = z.infer<typeof customerChangeSchema>;

@@ -140,7 +140,6 @@ export const createCustomerService = (options: CustomerServiceOptions): Customer
         isTaxExempt: change.isTaxExempt ?? value.isTaxExempt,
         vatId: change.vatId === undefined ? value.vatId : change.vatId,
         reference: change.reference === undefined ? value.reference : change.reference,
-        metadata: change.metadata ?? value.metadata,
       };
       const evidence = await evidenceOf(actor.tenant, next, value.evidence);
       return write(actor, stored, { ...next, evidence }, 'changed');
@@ -159,7 +158,7 @@ export const createCustomerService = (options: CustomerServiceOptions): Customer
       ] as const;
       const { items } = await subscriptions.of(actor.tenant).query({ where, limit: 1 });
       if (items.length > 0) throw new OmniError('precondition-failed', 'End the customer’s subscriptions first.');
-      const { metadata: _, ...value } = stored.value;
+      const { value } = stored;
       return write(actor, stored, { ...value, ...erased, erasedAt: isoTime(clock.now()) }, 'erased');
     },
   };

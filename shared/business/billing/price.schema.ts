@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { tenantCollection } from '../../store/collection.ts';
-import { currencySchema, lineOf, metadataSchema, referenceOf, timeSchema, unitAmountSchema } from './billing.fields.ts';
+import { currencySchema, lineOf, referenceOf, timeSchema, unitAmountSchema } from './billing.fields.ts';
 import { intervalSchema } from './calendar.ts';
 
 const tierSchema = z.strictObject({
@@ -71,7 +71,6 @@ const shape = {
     .enum(['exclusive', 'inclusive'])
     .default('exclusive')
     .meta({ description: 'Whether tax comes on top of the amounts or is in them.' }),
-  metadata: metadataSchema.optional(),
 };
 
 const checked = (price: Pick<Price, 'amounts' | 'interval' | 'meter' | 'trialDays'>): string | undefined => {
@@ -124,7 +123,7 @@ export const priceCollection = tenantCollection<Price>({
       ],
     },
   ],
-  unindexed: ['amounts', 'metadata', 'interval'],
+  unindexed: ['amounts', 'interval'],
 });
 
 export const priceChangeSchema = z
@@ -132,7 +131,6 @@ export const priceChangeSchema = z
     name: shape.name,
     active: z.boolean().optional().meta({ description: 'False archives it.' }),
     amounts: shape.amounts.optional().meta({ description: 'Only while it was never sold.' }),
-    metadata: shape.metadata,
   })
   .meta({ id: 'PriceChange' });
 export type PriceChange = z.infer<typeof priceChangeSchema>;

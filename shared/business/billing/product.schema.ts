@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { tenantCollection } from '../../store/collection.ts';
-import { lineOf, metadataSchema, timeSchema } from './billing.fields.ts';
+import { lineOf, timeSchema } from './billing.fields.ts';
 
 export const featureKeySchema = z
   .string()
@@ -38,7 +38,6 @@ const shape = {
     .default('standard')
     .meta({ description: 'Of the rates of tax that a country has, which one holds.' }),
   features: z.array(grantSchema).max(100).default([]).meta({ description: 'What whoever has it may do.' }),
-  metadata: metadataSchema.optional(),
 };
 
 export const newProductSchema = z
@@ -55,7 +54,7 @@ export type ProductView = z.infer<typeof productViewSchema>;
 export const productCollection = tenantCollection<Product>({
   name: 'billingProducts',
   schema: productSchema,
-  unindexed: ['description', 'features', 'metadata'],
+  unindexed: ['description', 'features'],
 });
 
 export const productChangeSchema = z
@@ -64,7 +63,6 @@ export const productChangeSchema = z
     description: shape.description,
     features: z.array(grantSchema).max(100).optional().meta({ description: 'Holds at once for all who have it.' }),
     active: z.boolean().optional().meta({ description: 'False archives it: it is sold no more.' }),
-    metadata: shape.metadata,
   })
   .meta({ id: 'ProductChange', examples: [{ active: false }] });
 export type ProductChange = z.infer<typeof productChangeSchema>;

@@ -142,7 +142,6 @@ export const started = (
     endedAt: null,
     collection: input.collection,
     problem: null,
-    metadata: input.metadata,
     createdAt: isoTime(now),
     billedUsage: [],
     invoices: 0,

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { tenantCollection } from '../../store/collection.ts';
-import { currencySchema, maxSeats, metadataSchema, referenceOf, timeSchema } from './billing.fields.ts';
+import { currencySchema, maxSeats, referenceOf, timeSchema } from './billing.fields.ts';
 import { intervalSchema, timeZoneSchema } from './calendar.ts';
 import { codeSchema } from './coupon.schema.ts';
 import { collectionSchema, draftLineSchema } from './invoice.schema.ts';
@@ -27,7 +27,6 @@ export const newSubscriptionSchema = z
     anchor: timeSchema
       .optional()
       .meta({ description: 'Where the first period begins, up to 31 days from now. Until then it is a trial.' }),
-    metadata: metadataSchema.optional(),
   })
   .meta({
     id: 'NewSubscription',
@@ -86,7 +85,6 @@ const shape = {
   endedAt: timeSchema.nullable(),
   collection: collectionSchema,
   problem: z.string().max(300).nullable().meta({ description: 'Why it could not be billed; it is tried again.' }),
-  metadata: metadataSchema.optional(),
   createdAt: timeSchema,
 };
 
@@ -121,7 +119,7 @@ export const billingSubscriptionCollection = tenantCollection<Subscription>({
       ],
     },
   ],
-  unindexed: ['items', 'discounts', 'pending', 'scheduled', 'billedUsage', 'metadata', 'interval', 'problem'],
+  unindexed: ['items', 'discounts', 'pending', 'scheduled', 'billedUsage', 'interval', 'problem'],
 });
 
 export const subscriptionChangeSchema = z

@@ -183,7 +183,12 @@ export const createUsageService = (options: UsageServiceOptions): UsageService =
       });
     },
     read: async (actor, id, asked) => {
-      const { settings: own, now } = await settings.contextOf(actor.tenant);
+      const { tenant } = actor;
+      const [{ settings: own, now }, customer] = await Promise.all([
+        settings.contextOf(tenant),
+        customers.of(tenant).get(asked.customer),
+      ]);
+      if (customer === undefined) throw notFound('customer');
       const to = asked.to ?? (asked.from === undefined ? localDay(now, own.timeZone) : shiftDay(asked.from, 30));
       const from = asked.from ?? shiftDay(to, -30);
       if (to < from) throw badField('query.to', 'Must not be before `from`');
