@@ -10,7 +10,7 @@ afterAll(server.close);
 server.rates.set('NY', 0.08875);
 
 const open = (apiKey = 'the-key') =>
-  taxJar({ apiKey, baseUrl: server.url, cache: createMemoryCache(), timeout: 0.3, pause: () => 1 });
+  taxJar({ apiKey, baseUrl: server.url, cache: createMemoryCache(), timeout: 1, pause: () => 1 });
 const address = { line1: '350 5th Ave', postalCode: '10118', city: 'New York', region: 'NY' };
 const seller = { country: 'DE', address: berlin.address };
 const question = { seller, buyer: { country: 'US', address }, category: 'standard' } as const;
