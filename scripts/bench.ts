@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { billing } from './bench/billing.ts';
 import { coldStart } from './bench/cold-start.ts';
 import { eventToJob } from './bench/events.ts';
 import { openGround } from './bench/ground.ts';
@@ -31,9 +32,11 @@ try {
   const signIns = await passwordSignIns(ground);
   step('Token verification');
   const { row: tokens, hotPath } = await tokenVerification(ground);
+  step('Billing');
+  const bills = await billing(ground);
   step('Profile');
   const profile = await profileValidation(ground);
-  const rows = [cold, ...warm, intake, job, signIns, tokens];
+  const rows = [cold, ...warm, intake, job, signIns, tokens, ...bills];
   await writeFile(join(root, 'docs/bench.md'), page(rows, profile, hotPath));
   step('Written to docs/bench.md');
   console.log(`\n${rowTable(rows)}\n`);

@@ -1,3 +1,4 @@
+import { billingEncryptedCollections } from '#shared/business/index.ts';
 import { erasingOf } from '#shared/runtime/erasers.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
@@ -156,6 +157,7 @@ export const encryptedCollections = [
   mfaProfileCollection,
   mfaChallengeCollection,
   riskProfileCollection,
+  ...billingEncryptedCollections,
 ];
 
 /** Keys, and what is kept under them. */

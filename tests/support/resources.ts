@@ -3,6 +3,7 @@ import { subscriptionCollection } from '#shared/payments/index.ts';
 import { auditEntryCollection } from '#shared/security/audit/audit-entry.schema.ts';
 import { settledAfter } from '#shared/security/index.ts';
 import { makeIdentity } from './auth.ts';
+import { makeBilling } from './billing-resources.ts';
 import type { Operation } from './operations.ts';
 import { request, type TestRuntime } from './runtime.ts';
 import { twilioIds, twilioPath } from './signatures.ts';
@@ -76,6 +77,8 @@ export const makeResources = async (
   const [entry] = (await runtime.database.tenants(auditEntryCollection).of(tenant).query({ limit: 1 })).items;
   const identity = await makeIdentity(runtime, tenant);
   const threats = await makeThreats(runtime, tenant);
+  const billing = await makeBilling(operations, key, tenant);
+  await runtime.bus.idle();
   const version = { name: secret, version: '1' };
   const administration = await makeTenancy(make, identity, tenant);
   await runtime.bus.idle();
@@ -83,6 +86,7 @@ export const makeResources = async (
     ...identity,
     ...threats,
     ...administration,
+    ...billing,
     [`${advanced}/secrets/{name}`]: { name: secret },
     [`${advanced}/secrets/{name}/versions`]: { name: secret },
     [`${advanced}/secrets/{name}/versions/{version}/value`]: version,

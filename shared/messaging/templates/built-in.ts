@@ -163,6 +163,16 @@ const en: Language = {
       button: 'Sign in',
       note: 'If you did not ask for it, tell your administrator at once.',
     },
+    'payment-received': {
+      subject: 'Payment received: {{ number }}',
+      lines: ['thank you. {{ seller }} has received {{ amount }} for invoice {{ number }}.'],
+      note: 'There is nothing to do.',
+    },
+    'payment-overdue': {
+      subject: 'Payment due: {{ number }}',
+      lines: ['{{ amount }} of invoice {{ number }} of {{ seller }} is not paid yet. Please see to it.'],
+      note: 'If you have paid since, ignore this message.',
+    },
   },
   texts: {
     'mfa-code': '{{ code }} is your code for {{ brand.name }}, valid for {{ minutes }} minutes. Never pass it on.',
@@ -295,6 +305,18 @@ const de: Language = {
       lines: ['alle zweiten Faktoren Ihres Kontos bei {{ brand.name }} wurden am {{ at | time: locale }} entfernt.'],
       button: 'Anmelden',
       note: 'Wenn Sie nicht darum gebeten haben, sagen Sie es sofort Ihrem Administrator.',
+    },
+    'payment-received': {
+      subject: 'Zahlung erhalten: {{ number }}',
+      lines: ['vielen Dank. {{ seller }} hat {{ amount }} für die Rechnung {{ number }} erhalten.'],
+      note: 'Es ist nichts zu tun.',
+    },
+    'payment-overdue': {
+      subject: 'Zahlung offen: {{ number }}',
+      lines: [
+        '{{ amount }} der Rechnung {{ number }} von {{ seller }} sind noch offen. Bitte veranlassen Sie die Zahlung.',
+      ],
+      note: 'Wenn Sie inzwischen gezahlt haben, ist nichts zu tun.',
     },
   },
   texts: {

@@ -28,6 +28,9 @@ const at = '2026-03-01T18:30:00.000Z';
 const data = {
   name: 'Ada',
   link: 'https://acme.example/confirm?token=a&next=%2F',
+  seller: 'Acme GmbH',
+  number: 'INV-000001',
+  amount: '29.00 EUR',
   minutes: 15,
   hours: 48,
   code: '123456',

@@ -18,6 +18,18 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'ai:read': { allows: 'Read predictions and their sums', roles: everybody },
   'ai:predict': { allows: 'Make predictions', roles: ['admin', 'member'] },
   'payments:read': { allows: 'Read subscriptions', roles: ['admin', 'billing', 'support', 'viewer'] },
+  'billing:read': {
+    allows: 'Read the catalogue, customers, subscriptions, usage and invoices',
+    roles: ['admin', 'billing', 'support', 'viewer'],
+  },
+  'billing:write': { allows: 'Change customers, subscriptions and invoices', roles: ['admin', 'billing'] },
+  'billing:catalogue': { allows: 'Change products, prices, coupons, meters and settings', roles: ['admin', 'billing'] },
+  'billing:meter': { allows: 'Report usage', roles: ['admin', 'billing', 'member'] },
+  'monetization:read': {
+    allows: 'Read plans, what customers may do, revenue and experiments',
+    roles: ['admin', 'billing', 'support', 'viewer', 'member'],
+  },
+  'monetization:write': { allows: 'Run price experiments', roles: ['admin', 'billing'] },
   'keys:read': { allows: 'List API keys', roles: ['admin'] },
   'keys:write': { allows: 'Issue, rotate and revoke API keys', roles: ['admin'] },
   'service-accounts:read': { allows: 'List service accounts', roles: ['admin'] },

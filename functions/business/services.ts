@@ -1,0 +1,15 @@
+import { createBilling, createMonetization, taxJar, vies } from '#shared/business/index.ts';
+import type { Runtime } from '#shared/runtime/runtime.ts';
+import { createAuditing, subjectCipher } from '#shared/security/index.ts';
+
+export const createServices = (runtime: Runtime) => {
+  const { config, blobs, lockedBlobs: rootBlobs, keyRings, tenants } = runtime;
+  const { audit } = createAuditing({ ...runtime, blobs, rootBlobs, cipher: subjectCipher(keyRings) });
+  const register = config.viesUrl === undefined ? undefined : vies({ baseUrl: config.viesUrl });
+  const { apiKey, url: baseUrl } = config.taxJar;
+  const salesTax = apiKey === undefined ? undefined : taxJar({ apiKey, baseUrl, cache: runtime.cache });
+  const billing = createBilling({ ...runtime, audit, register, salesTax });
+  return { ...billing, ...createMonetization({ ...runtime, billing, audit }), tenants };
+};
+
+export type BusinessServices = ReturnType<typeof createServices>;

@@ -1,0 +1,48 @@
+import * as z from 'zod';
+import { defineEvent } from '../../events/define-event.ts';
+import { invoiceSchema } from './invoice.schema.ts';
+import { subscriptionStatusSchema } from './subscription.state.ts';
+
+const ofInvoice = invoiceSchema
+  .pick({ customer: true, subscription: true, number: true, currency: true, total: true, due: true, collection: true })
+  .extend({ invoiceId: z.string(), kind: z.enum(['invoice', 'credit-note']) });
+
+/** An invoice or a credit note has its number, and is what it is from now on. */
+export const invoiceFinalised = defineEvent('billing.invoice.finalised', ofInvoice);
+/** Nothing of it is due any more. */
+export const invoicePaid = defineEvent('billing.invoice.paid', ofInvoice);
+/** It was declared void, or given up as uncollectible. */
+export const invoiceClosed = defineEvent(
+  'billing.invoice.closed',
+  ofInvoice.extend({ status: z.enum(['void', 'uncollectible']) }),
+);
+
+/** What recurs monthly of a subscription has changed, or its status. `at` is the tenant's own time. */
+export const subscriptionChanged = defineEvent(
+  'billing.subscription.changed',
+  z.object({
+    subscriptionId: z.string(),
+    customerId: z.string(),
+    status: subscriptionStatusSchema,
+    before: subscriptionStatusSchema.nullable(),
+    currency: z.string(),
+    /** Monthly recurring revenue, minor units. */
+    mrrBefore: z.int(),
+    mrrAfter: z.int(),
+    at: z.iso.datetime(),
+  }),
+);
+export type SubscriptionChanged = z.infer<typeof subscriptionChanged.schema>;
+
+/** What is due in a tenant by now shall be billed. `page` counts the runs that one tick has led to. */
+export const billingDue = defineEvent('billing.run.due', z.object({ run: z.string(), page: z.int().min(0) }));
+export const billingFanOut = defineEvent(
+  'billing.run.fan-out',
+  z.object({ run: z.string(), cursor: z.string().optional() }),
+);
+
+/** A tenant's own time shall go on to `to`, step by step. */
+export const clockAdvanced = defineEvent(
+  'billing.clock.advanced',
+  z.object({ to: z.iso.datetime(), step: z.int().min(0) }),
+);

@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import { billingOn } from '#tests/support/billing.ts';
+import { OmniError } from '../../kernel/errors.ts';
+import { canonicalJson } from '../../kernel/json.ts';
+import { embeddedDatabase } from '../../store/embedded.ts';
+import { bookClosed, bookFinalised, bookPaid } from './books.jobs.ts';
+import type { BookEntry, Books } from './charges.ts';
+import { newInvoiceSchema } from './invoice.schema.ts';
+
+/** Books with a memory: an entry sums to zero, and a key is one entry. */
+const openBooks = () => {
+  const entries = new Map<string, BookEntry>();
+  const books: Books = {
+    post: async (entry) => {
+      if (entry.lines.reduce((sum, { amount }) => sum + amount.amount, 0) !== 0) {
+        throw new OmniError('invalid-request', 'An entry must sum to zero.');
+      }
+      const before = entries.get(entry.key);
+      if (
+        before !== undefined &&
+        canonicalJson(before.lines.map((l) => ({ ...l }))) !== canonicalJson(entry.lines.map((l) => ({ ...l })))
+      ) {
+        throw new OmniError('idempotency-mismatch', 'This key is another entry.');
+      }
+      entries.set(entry.key, entry);
+    },
+  };
+  const balance = () => {
+    const sums: Record<string, number> = {};
+    for (const { lines } of entries.values()) {
+      for (const { account, amount } of lines) sums[account] = (sums[account] ?? 0) + amount.amount;
+    }
+    return Object.fromEntries(Object.entries(sums).filter(([, sum]) => sum !== 0));
+  };
+  return { books, entries, balance };
+};
+
+describe('the books', () => {
+  const setup = async () => {
+    const world = billingOn(embeddedDatabase());
+    const { books, entries, balance } = openBooks();
+    const actor = await world.tenant();
+    const customer = (await world.customer(actor)).id;
+    const invoice = async () => {
+      const lines = [{ description: 'Work', unitAmount: 10_000 }];
+      const { id } = await world.billingInvoices.create(actor, newInvoiceSchema.parse({ customer, lines }));
+      return (await world.billingInvoices.finalise(actor, id)).id;
+    };
+    /** All events, each delivered twice and the last first. */
+    const book = async () => {
+      const services = { ...world.services, books };
+      const events = (await world.eventsOf(actor)).toReversed();
+      for (const event of [...events, ...events]) {
+        for (const job of [bookFinalised, bookPaid, bookClosed]) await world.runJob(job, event, services);
+      }
+      return balance();
+    };
+    return { world, actor, customer, invoice, book, entries };
+  };
+
+  it('know what is owed, earned and due to the tax office', async () => {
+    const { invoice, book, entries } = await setup();
+    const id = await invoice();
+    expect(await book()).toEqual({ receivables: 11_900, revenue: -10_000, 'tax-payable': -1_900 });
+    expect([...entries.keys()]).toEqual([`invoice:${id}:final`]);
+  });
+
+  it('know what was paid, given up, credited and declared void', async () => {
+    const { world, actor, customer, invoice, book } = await setup();
+    const { billingInvoices: invoices, walletService } = world;
+    await invoices.pay(actor, await invoice());
+    await invoices.giveUp(actor, await invoice());
+    await invoices.void(actor, await invoice());
+    const credited = await invoice();
+    await invoices.pay(actor, credited, 1_900);
+    await invoices.credit(actor, credited, { reason: 'Broken', refund: 'wallet' });
+    expect((await walletService.get(actor, customer)).balances).toMatchObject([{ balance: 1_900 }]);
+    // Two invoices stand: one paid, one given up. 1,900 of the credited one were paid, and are credit now.
+    expect(await book()).toEqual({
+      cash: 11_900 + 1_900,
+      'bad-debt': 11_900,
+      revenue: -20_000,
+      'tax-payable': -3_800,
+      'customer-credit': -1_900,
+    });
+  });
+});

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { newId } from '../../kernel/ids.ts';
+import { money } from '../../kernel/money.ts';
+import type { ChargeRequest, Charges } from './charges.ts';
+
+/** What a suite needs to know of the means of payment under test. */
+export interface ChargesUnderTest {
+  readonly charges: Charges;
+  readonly tenant: string;
+  /** Customers whose charges end so. */
+  readonly customers: { readonly good: string; readonly broke: string };
+  /** How many charges were really made. */
+  readonly count: () => Promise<number> | number;
+}
+
+/** The promises of `Charges`, for every adapter. */
+export const chargesContract = (name: string, open: () => Promise<ChargesUnderTest> | ChargesUnderTest): void => {
+  describe(`charges by ${name}`, () => {
+    const setup = async () => {
+      const under = await open();
+      const request = (change: Partial<ChargeRequest> = {}): ChargeRequest => ({
+        tenant: under.tenant,
+        reference: newId('ref'),
+        amount: money(2_900, 'EUR'),
+        customer: under.customers.good,
+        offSession: true,
+        ...change,
+      });
+      return { ...under, request };
+    };
+
+    it('take the amount once for a reference, however often it is asked for', async () => {
+      const { charges, request, count } = await setup();
+      const before = await count();
+      const one = request();
+      const first = await charges.charge(one);
+      expect(first).toMatchObject({ status: 'succeeded', payment: expect.any(String) });
+      expect(await charges.charge(one)).toEqual(first);
+      expect((await count()) - before).toBe(1);
+    });
+
+    it('take it once of twenty at once', async () => {
+      const { charges, request, count } = await setup();
+      const before = await count();
+      const one = request();
+      const all = await Promise.all(Array.from({ length: 20 }, () => charges.charge(one)));
+      expect(new Set(all.map(({ payment }) => payment)).size).toBe(1);
+      expect((await count()) - before).toBe(1);
+    });
+
+    it('are others for another reference', async () => {
+      const { charges, request } = await setup();
+      const [a, b] = [await charges.charge(request()), await charges.charge(request())];
+      expect(a.payment).not.toBe(b.payment);
+    });
+
+    it('say why they failed, in terms that are the same for all', async () => {
+      const { charges, request, customers } = await setup();
+      const result = await charges.charge(request({ customer: customers.broke }));
+      expect(result).toMatchObject({ status: 'failed', decline: expect.stringMatching(/^[a-z-]+$/) });
+    });
+
+    it('refuse a reference that came with something else', async () => {
+      const { charges, request } = await setup();
+      const one = request();
+      await charges.charge(one);
+      await expect(charges.charge({ ...one, amount: money(1, 'EUR') })).rejects.toMatchObject({
+        code: 'idempotency-mismatch',
+      });
+    });
+
+    it('refuse to take nothing', async () => {
+      const { charges, request } = await setup();
+      await expect(charges.charge(request({ amount: money(0, 'EUR') }))).rejects.toMatchObject({
+        code: 'invalid-request',
+      });
+    });
+  });
+};

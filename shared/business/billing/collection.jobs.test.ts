@@ -1,0 +1,250 @@
+import { describe, expect, it } from 'vitest';
+import { billingOn } from '#tests/support/billing.ts';
+import { fakeCharges } from '#tests/support/charges.ts';
+import { killAt } from '#tests/support/crashing.ts';
+import { testDatabase } from '#tests/support/firestore.ts';
+import type { Actor } from '../../kernel/actor.ts';
+import { manualClock } from '../../kernel/clock.ts';
+import { databaseOn } from '../../store/database.ts';
+import { embeddedDatabase, embeddedDriver } from '../../store/embedded.ts';
+import { billingDue, clockAdvanced, invoiceFinalised } from './billing.events.ts';
+import { chargesContract } from './charges.contract.ts';
+import { chargeInvoice, collectDue } from './collection.jobs.ts';
+import { advanceClock } from './test-clock.jobs.ts';
+
+chargesContract('the fake', () => {
+  const charges = fakeCharges();
+  charges.decide('cus_broke', 'insufficient-funds');
+  const customers = { good: 'cus_good', broke: 'cus_broke' };
+  return { charges, tenant: 'acme', customers, count: () => charges.made.size };
+});
+
+type World = ReturnType<typeof billingOn>;
+const day = 86_400_000;
+
+const finalisedIn = async (world: World, actor: Actor) => {
+  const event = (await world.eventsOf(actor)).find(({ type }) => type === invoiceFinalised.type);
+  if (event === undefined) throw new Error('Nothing was made final.');
+  return event;
+};
+const collectIn = (world: World, { tenant }: Actor) =>
+  world.drain(
+    { tenant, kind: 'system', id: 'test', scopes: new Set() },
+    collectDue,
+    world.makeEvent(billingDue, { tenant, subject: tenant, data: { run: String(world.clock.now()), page: 0 } }),
+  );
+const subscribed = async (world: World, settings: object = {}, collection = 'automatic') => {
+  const actor = await world.tenant(settings);
+  const price = await world.price(actor, { model: 'flat', amount: 10_000 });
+  const customer = await world.customer(actor);
+  const input = { customer: customer.id, items: [{ price: price.id }], collection };
+  const { subscription, invoice } = await world.subscribe(actor, input);
+  return { actor, customer, id: subscription.id, invoice: invoice ?? '' };
+};
+const mailsIn = async (world: World, actor: Actor) =>
+  (await world.eventsOf(actor))
+    .filter(({ type }) => type === 'messaging.email.requested')
+    .map(({ data }) => data.template);
+
+describe.each([
+  ['the embedded store', embeddedDatabase],
+  ['Firestore', testDatabase],
+])('collection on %s', (_name, open) => {
+  const charges = fakeCharges();
+  const clock = manualClock('2026-01-01T00:00:00Z');
+  const world = billingOn(open({ now: clock.now }), { charges, clock });
+  const start = world.clock.now();
+  const stateOf = async (actor: Actor, id: string, invoice: string) => {
+    const { status, attempts, due, nextActionAt } = await world.billingInvoices.get(actor, invoice);
+    return {
+      invoice: status,
+      attempts,
+      due,
+      next: nextActionAt,
+      subscription: (await world.billingSubscriptions.get(actor, id)).status,
+    };
+  };
+
+  it('charges an invoice as soon as it is final, once however often it is told', async () => {
+    const { actor, invoice } = await subscribed(world);
+    const event = await finalisedIn(world, actor);
+    const before = charges.made.size;
+    await Promise.all([1, 2, 3].map(() => world.runJob(chargeInvoice, event, world.services)));
+    await collectIn(world, actor);
+    expect(charges.made.size - before).toBe(1);
+    expect(await world.billingInvoices.get(actor, invoice)).toMatchObject({ status: 'paid', paid: 11_900, due: 0 });
+    expect(await mailsIn(world, actor)).toEqual(['payment-received']);
+  });
+
+  it('tries again after each pause, tells the customer, and ends the subscription at last', async () => {
+    const { actor, customer, id, invoice } = await subscribed(world, { dunning: { retryAfterDays: [1, 3] } });
+    charges.decide(customer.id, 'insufficient-funds');
+    await world.runJob(chargeInvoice, await finalisedIn(world, actor), world.services);
+    expect(await stateOf(actor, id, invoice)).toMatchObject({ invoice: 'open', attempts: 1, subscription: 'past-due' });
+    world.clock.advance(day - 1);
+    await collectIn(world, actor);
+    expect((await stateOf(actor, id, invoice)).attempts).toBe(1);
+    world.clock.advance(1);
+    await collectIn(world, actor);
+    expect(await stateOf(actor, id, invoice)).toMatchObject({ invoice: 'open', attempts: 2, subscription: 'past-due' });
+    world.clock.advance(3 * day);
+    await collectIn(world, actor);
+    world.clock.set(start);
+    expect(await stateOf(actor, id, invoice)).toMatchObject({
+      invoice: 'uncollectible',
+      attempts: 3,
+      next: null,
+      subscription: 'canceled',
+    });
+    expect(await mailsIn(world, actor)).toEqual(['payment-overdue', 'payment-overdue', 'payment-overdue']);
+  });
+
+  it('makes a subscription good again when a later attempt succeeds', async () => {
+    const { actor, customer, id, invoice } = await subscribed(world);
+    charges.decide(customer.id, 'insufficient-funds');
+    await world.runJob(chargeInvoice, await finalisedIn(world, actor), world.services);
+    charges.decide(customer.id, 'succeeded');
+    world.clock.advance(day);
+    await collectIn(world, actor);
+    world.clock.set(start);
+    expect(await stateOf(actor, id, invoice)).toMatchObject({ invoice: 'paid', subscription: 'active' });
+  });
+
+  it('asks again about what is pending or was not answered, under the same reference', async () => {
+    const { actor, customer, id, invoice } = await subscribed(world);
+    charges.decide(customer.id, 'pending');
+    const before = charges.made.size;
+    await world.runJob(chargeInvoice, await finalisedIn(world, actor), world.services);
+    expect(await stateOf(actor, id, invoice)).toMatchObject({ invoice: 'open', attempts: 0, subscription: 'active' });
+    charges.loseNextAnswer();
+    world.clock.advance(3_600_000);
+    await collectIn(world, actor);
+    charges.settle();
+    world.clock.advance(3_600_000);
+    await collectIn(world, actor);
+    world.clock.set(start);
+    expect(charges.made.size - before).toBe(1);
+    expect(await stateOf(actor, id, invoice)).toMatchObject({ invoice: 'paid' });
+  });
+
+  it('reminds of what is sent, from the day after it is due', async () => {
+    const settings = { paymentTermDays: 14, dunning: { retryAfterDays: [1, 7], finally: 'pause', invoice: 'open' } };
+    const { actor, id, invoice } = await subscribed(world, settings, 'manual');
+    world.clock.advance(15 * day);
+    await collectIn(world, actor);
+    expect(await stateOf(actor, id, invoice)).toMatchObject({ attempts: 1, subscription: 'past-due' });
+    world.clock.advance(7 * day);
+    await collectIn(world, actor);
+    world.clock.set(start);
+    expect(await stateOf(actor, id, invoice)).toMatchObject({
+      invoice: 'open',
+      attempts: 2,
+      next: null,
+      subscription: 'paused',
+    });
+  });
+});
+
+describe('a worker that is killed at each of its calls', () => {
+  it.each(['before', 'after'] as const)(
+    'just %s, charges once',
+    async (when) => {
+      for (let nth = 1; ; nth += 1) {
+        const inner = embeddedDriver();
+        const clock = manualClock('2026-01-01T00:00:00Z');
+        const charges = fakeCharges();
+        const world = billingOn(databaseOn(inner, { now: clock.now }), { clock, charges });
+        const { actor, invoice } = await subscribed(world);
+        const event = await finalisedIn(world, actor);
+        const killer = killAt(nth, when);
+        const doomed = {
+          charge: (request: Parameters<typeof charges.charge>[0]) => killer.step(() => charges.charge(request)),
+        };
+        const victim = billingOn(databaseOn(killer.driver(inner), { now: clock.now }), { clock, charges: doomed });
+        await victim.runJob(chargeInvoice, event, victim.services).catch(() => undefined);
+        clock.advance(20 * 60_000);
+        await world.runJob(chargeInvoice, event, world.services);
+        expect(charges.made.size).toBe(1);
+        expect(await world.billingInvoices.get(actor, invoice)).toMatchObject({ status: 'paid', paid: 11_900 });
+        if (killer.calls() < nth) break;
+      }
+    },
+    60_000,
+  );
+});
+
+describe('a test clock', () => {
+  const year = async () => {
+    const charges = fakeCharges();
+    const world = billingOn(embeddedDatabase(), { charges });
+    const actor = await world.tenant({ dunning: { retryAfterDays: [1, 3], finally: 'cancel' } });
+    await world.billingSettings.setTestClock(actor, '2026-01-31T00:00:00.000Z');
+    const price = await world.price(actor, { model: 'flat', amount: 10_000 }, { trialDays: 10 });
+    const [good, broke] = [await world.customer(actor), await world.customer(actor, { name: 'Bob' })];
+    for (const { id } of [good, broke]) {
+      await world.subscribe(actor, { customer: id, items: [{ price: price.id }], collection: 'automatic' });
+    }
+    await world.walletService.grant(actor, good.id, {
+      amount: 50_000,
+      currency: 'EUR',
+      reason: 'Gift',
+      expiresAt: '2026-04-01T00:00:00.000Z',
+    });
+    charges.decide(broke.id, 'insufficient-funds');
+    const go = async (to: string) => {
+      await world.billingSettings.setTestClock(actor, to);
+      const started = (await world.eventsOf(actor)).findLast(
+        ({ type, data }) => type === clockAdvanced.type && data.step === 0,
+      );
+      if (started === undefined) throw new Error('Nothing moves it.');
+      await world.drain(actor, advanceClock, started);
+    };
+    await go('2026-06-15T00:00:00.000Z');
+    const invoices = await world.invoicesOf(actor);
+    const seen = invoices.map(({ number, customer, issuedAt, status, creditApplied, paid }) => [
+      number,
+      customer === good.id ? 'good' : 'broke',
+      issuedAt?.slice(0, 10),
+      status,
+      creditApplied,
+      paid,
+    ]);
+    return { seen, at: (await world.billingSettings.get(actor)).testClock, world, actor };
+  };
+
+  it('takes a tenant through months, with trials, renewals, dunning and expiries each at its own time', async () => {
+    const { seen, at } = await year();
+    expect(at).toBe('2026-06-15T00:00:00.000Z');
+    expect(seen.filter(([, who]) => who === 'good').map(([, , ...rest]) => rest)).toEqual([
+      ['2026-02-10', 'paid', 11_900, 0],
+      ['2026-03-10', 'paid', 11_900, 0],
+      // What was left of the gift had expired on 1 April.
+      ['2026-04-10', 'paid', 0, 11_900],
+      ['2026-05-10', 'paid', 0, 11_900],
+      ['2026-06-10', 'paid', 0, 11_900],
+    ]);
+    expect(seen.filter(([, who]) => who === 'broke').map(([, , ...rest]) => rest)).toEqual([
+      ['2026-02-10', 'uncollectible', 0, 0],
+    ]);
+  });
+
+  it('does the same each time', async () => {
+    const [one, other] = [await year(), await year()];
+    const withoutOrder = (seen: typeof one.seen) => seen.map(([, ...rest]) => rest.join()).sort();
+    expect(withoutOrder(other.seen)).toEqual(withoutOrder(one.seen));
+  });
+
+  it('does not go back, nor into a tenant whose invoices are real', async () => {
+    const { world, actor } = await year();
+    await expect(world.billingSettings.setTestClock(actor, '2026-06-14T00:00:00.000Z')).rejects.toMatchObject({
+      code: 'invalid-request',
+    });
+    const real = await subscribed(billingOn(embeddedDatabase(), { charges: fakeCharges() }));
+    expect(real.invoice).not.toBe('');
+    const other = billingOn(embeddedDatabase(), { charges: fakeCharges() });
+    const { actor: theirs } = await subscribed(other);
+    await expect(other.billingSettings.setTestClock(theirs, '2026-02-01T00:00:00.000Z')).rejects.toMatchObject({
+      code: 'precondition-failed',
+    });
+  });
+});

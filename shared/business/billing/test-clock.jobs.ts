@@ -1,0 +1,73 @@
+import { defineJob } from '../../events/define-job.ts';
+import { isoTime } from '../../kernel/clock.ts';
+import type { TenantStore } from '../../store/store.ts';
+import type { Biller } from './biller.ts';
+import { clockAdvanced } from './billing.events.ts';
+import { subscriptionPage } from './billing-run.jobs.ts';
+import { type CollectionServices, collect } from './collection.jobs.ts';
+import type { StoredBillingSettings } from './settings.schema.ts';
+
+export interface TestClockServices extends CollectionServices {
+  readonly settingsStore: TenantStore<StoredBillingSettings>;
+  readonly biller: Biller;
+}
+
+const maxSteps = 20_000;
+
+/**
+ * Moves a tenant's own time on to where something is due next, does it there, and asks for the next step in the same
+ * commit; so each renewal, charge and reminder happens at its own time, whatever the distance. What is due at one time is
+ * done in one order: subscriptions, then payments.
+ */
+export const advanceClock = defineJob({
+  name: 'billing.advance-clock',
+  on: [clockAdvanced],
+  timeout: 120,
+  maxAttempts: 20,
+  handle: async ({ tenant, subject, data: { to, step } }, { commit }, services: TestClockServices) => {
+    const { subscriptions, invoices, biller, billingSettings, settingsStore, makeEvent } = services;
+    const stored = await settingsStore.of(tenant).get('settings');
+    const at = stored?.value.testClock ?? null;
+    if (stored === undefined || at === null || at > to || step >= maxSteps) return;
+    const next = () =>
+      makeEvent(clockAdvanced, { id: `${subject}~${step + 1}`, tenant, subject, data: { to, step: step + 1 } });
+    const due = await subscriptions.of(tenant).query({
+      where: [{ field: 'nextActionAt', op: '<=', value: to }],
+      orderBy: { field: 'nextActionAt', order: 'asc' },
+      limit: subscriptionPage,
+    });
+    const now = due.items.filter(({ value }) => value.nextActionAt !== null && value.nextActionAt <= at);
+    if (now.length > 0) {
+      const context = await billingSettings.contextOf(tenant);
+      const ground = await biller.ground(
+        tenant,
+        now.map(({ value }) => value),
+        { context },
+      );
+      const plan = await biller.advanceAll(ground, now);
+      return commit((transaction) => {
+        plan.write(transaction);
+        transaction.emit(next());
+      });
+    }
+    const owed = await invoices.of(tenant).query({
+      where: [
+        { field: 'status', op: '==', value: 'open' },
+        { field: 'nextActionAt', op: '<=', value: to },
+      ],
+      orderBy: { field: 'nextActionAt', order: 'asc' },
+      limit: 50,
+    });
+    const unpaid = owed.items.filter(({ value }) => value.nextActionAt !== null && value.nextActionAt <= at);
+    if (unpaid.length > 0) return collect(tenant, unpaid, services, commit, (transaction) => transaction.emit(next()));
+    const times = [due.items[0]?.value.nextActionAt, owed.items[0]?.value.nextActionAt, to].flatMap((one) => one ?? []);
+    const testClock = times.reduce((a, b) => (a < b ? a : b));
+    await commit((transaction) => {
+      if (testClock > at) {
+        const value = { ...stored.value, testClock: isoTime(Date.parse(testClock)) };
+        transaction.update(settingsStore.of(tenant), 'settings', value, { revision: stored.revision });
+        transaction.emit(next());
+      }
+    });
+  },
+});

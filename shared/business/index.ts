@@ -1,0 +1,75 @@
+export {
+  billingDue,
+  invoiceClosed,
+  invoiceFinalised,
+  invoicePaid,
+  subscriptionChanged,
+} from './billing/billing.events.ts';
+export { currencySchema, maxSeats, moneySchema as billingMoneySchema, referenceOf } from './billing/billing.fields.ts';
+export { type Billing, billingCollections, billingEncryptedCollections, createBilling } from './billing/billing.ts';
+export {
+  type BillingRunServices,
+  billDue,
+  billingRun,
+  fanOutBillingRun,
+  startBillingRun,
+} from './billing/billing-run.jobs.ts';
+export { type BooksServices, bookClosed, bookFinalised, bookPaid } from './billing/books.jobs.ts';
+export type { BookEntry, Books, ChargeRequest, ChargeResult, Charges } from './billing/charges.ts';
+export { type CollectionServices, chargeInvoice, collectDue } from './billing/collection.jobs.ts';
+export {
+  activeChangeSchema,
+  codeSchema,
+  couponViewSchema,
+  newCouponSchema,
+  newPromotionCodeSchema,
+  promotionCodeViewSchema,
+} from './billing/coupon.schema.ts';
+export { customerChangeSchema, customerViewSchema, newCustomerSchema } from './billing/customer.schema.ts';
+export {
+  type Entitlement,
+  type EntitlementDecision,
+  type Entitlements,
+  entitlementDecisionSchema,
+  entitlementSchema,
+} from './billing/entitlements.ts';
+export { invoiceStatusSchema, invoiceViewSchema, newInvoiceSchema } from './billing/invoice.schema.ts';
+export {
+  maxBatch as maxUsageBatch,
+  meterViewSchema,
+  newMeterSchema,
+  usageCorrectionSchema,
+  usageEventSchema,
+  usageReceiptSchema,
+  usageViewSchema,
+} from './billing/meter.schema.ts';
+export { pricePartSchema } from './billing/price.amount.ts';
+export { newPriceSchema, priceChangeSchema, priceViewSchema } from './billing/price.schema.ts';
+export {
+  featureKeySchema,
+  newProductSchema,
+  productChangeSchema,
+  productViewSchema,
+} from './billing/product.schema.ts';
+export { billingSettingsSchema, billingSettingsViewSchema } from './billing/settings.schema.ts';
+export {
+  billingSubscriptionViewSchema,
+  cancellationSchema,
+  newSubscriptionSchema,
+  pauseSchema,
+  subscriptionChangeSchema,
+} from './billing/subscription.schema.ts';
+export { subscriptionStatusSchema } from './billing/subscription.state.ts';
+export { taxJar } from './billing/taxjar.ts';
+export { advanceClock, type TestClockServices } from './billing/test-clock.jobs.ts';
+export { vies } from './billing/vies.ts';
+export { newCreditSchema, newHoldSchema, walletViewSchema } from './billing/wallet.service.ts';
+export {
+  experimentResultSchema,
+  experimentViewSchema,
+  newExperimentSchema,
+} from './monetization/experiment.schema.ts';
+export { cohortsSchema, revenueMetricsSchema } from './monetization/metrics.service.ts';
+export { createMonetization, monetizationCollections } from './monetization/monetization.ts';
+export { type MovementServices, recordMovement } from './monetization/movement.jobs.ts';
+export { paywallSchema, planSchema } from './monetization/plan.service.ts';
