@@ -72,7 +72,10 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
   /** By tenant, account and revision: an adapter remembers how its gateway is. */
   const opened = new Map<string, Promise<Gateway>>();
 
-  const connected = async (tenant: string, { id, revision, value }: Stored<GatewayAccount>): Promise<ConnectedGateway> => {
+  const connected = async (
+    tenant: string,
+    { id, revision, value }: Stored<GatewayAccount>,
+  ): Promise<ConnectedGateway> => {
     const key = `${tenant}/${id}/${revision}`;
     let gateway = opened.get(key);
     if (gateway === undefined) {
@@ -145,7 +148,10 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
     get: async ({ tenant }, id) => viewOf(await connected(tenant, await find(tenant, id))),
     update: async (actor, id, { credentials, ...settings }) => {
       const { value, revision } = await find(actor.tenant, id);
-      if (credentials !== undefined && (await identify(value.gateway, value.mode, credentials)) !== value.providerAccount) {
+      if (
+        credentials !== undefined &&
+        (await identify(value.gateway, value.mode, credentials)) !== value.providerAccount
+      ) {
         throw new OmniError('invalid-request', 'These are credentials of another account.');
       }
       const next: GatewayAccount = {
@@ -173,4 +179,3 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
     open: async (tenant, id) => connected(tenant, await find(tenant, id)),
   };
 };
-

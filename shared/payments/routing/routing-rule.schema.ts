@@ -23,7 +23,10 @@ const shape = {
     .min(1)
     .max(4)
     .meta({ description: 'In order of preference. The others are not used, unless `others` allows them.' }),
-  others: z.boolean().default(false).meta({ description: 'Gateways that are not named may be used after those that are.' }),
+  others: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'Gateways that are not named may be used after those that are.' }),
 };
 
 export const routingRuleInputSchema = z

@@ -27,7 +27,13 @@ export interface RoutingRuleOptions {
 
 const viewOf = ({ id, value }: Pick<Stored<RoutingRule>, 'id' | 'value'>): RoutingRuleView => ({ id, ...value });
 
-export const createRoutingRules = ({ database, rules, audit, newId, clock }: RoutingRuleOptions): RoutingRuleService => {
+export const createRoutingRules = ({
+  database,
+  rules,
+  audit,
+  newId,
+  clock,
+}: RoutingRuleOptions): RoutingRuleService => {
   const find = async (tenant: string, id: string): Promise<Stored<RoutingRule>> => {
     const stored = await rules.of(tenant).get(id);
     if (stored === undefined) throw new OmniError('not-found', 'There is no such routing rule.');
@@ -41,9 +47,7 @@ export const createRoutingRules = ({ database, rules, audit, newId, clock }: Rou
     });
   const list: RoutingRuleService['list'] = async ({ tenant }) => {
     const { items } = await rules.of(tenant).query({ limit: 2 * maxRules });
-    return items
-      .map(viewOf)
-      .sort((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1));
+    return items.map(viewOf).sort((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1));
   };
 
   return {
