@@ -1,6 +1,7 @@
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   accountCollection,
+  acmepayVerifier,
   createIntakeService,
   intakeCollection,
   shopifyVerifier,
@@ -22,6 +23,7 @@ export const createServices = ({ config, database, bus, makeEvent, clock, metric
       clock,
     }),
     verifyStripe: stripeVerifier({ secrets: config.webhooks.stripe, now: clock.now }),
+    verifyAcmepay: acmepayVerifier({ secrets: config.webhooks.acmepay, now: clock.now }),
     verifyShopify: shopifyVerifier(config.webhooks.shopify),
     verifyTwilio: twilioVerifier(config.twilio),
     received: metrics.counter('webhooks_received_total', 'Accepted webhooks.', ['provider', 'outcome']),

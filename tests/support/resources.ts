@@ -4,6 +4,7 @@ import { auditEntryCollection } from '#shared/security/audit/audit-entry.schema.
 import { settledAfter } from '#shared/security/index.ts';
 import { makeIdentity } from './auth.ts';
 import type { Operation } from './operations.ts';
+import { makePayments } from './payment-resources.ts';
 import { request, type TestRuntime } from './runtime.ts';
 import { twilioIds, twilioPath } from './signatures.ts';
 
@@ -77,6 +78,7 @@ export const makeResources = async (
   const version = { name: secret, version: '1' };
   const made: Resources = {
     ...identity,
+    ...(await makePayments(runtime, tenant)),
     [`${advanced}/secrets/{name}`]: { name: secret },
     [`${advanced}/secrets/{name}/versions`]: { name: secret },
     [`${advanced}/secrets/{name}/versions/{version}/value`]: version,
