@@ -1,6 +1,5 @@
 import { systemActor } from '#shared/kernel/actor.ts';
 import { gatewayAccountCollection } from '#shared/payments/accounts/gateway-account.schema.ts';
-import { chart } from '#shared/payments/ledger/chart.ts';
 import {
   ledgerAccountCollection,
   ledgerBalanceCollection,
@@ -113,12 +112,12 @@ export const makePayments = async ({ database, clock }: TestRuntime, tenant: str
   });
   const name = `bank:${tenant}`;
   const amount = { amount: 700 + tenant.length, currency: 'EUR' };
-  const [key] = [`deposit:${tenant}`];
+  const key = `deposit:${tenant}`;
   await ledger.post(systemActor(tenant, 'test'), {
     key,
     lines: [
       { account: name, amount },
-      { account: `${Object.keys(chart).at(-1)}:owner`, amount: { ...amount, amount: -amount.amount } },
+      { account: `equity:${tenant}`, amount: { ...amount, amount: -amount.amount } },
     ],
     source: ids[0],
   });
