@@ -66,6 +66,7 @@ describe('/api/v1/payments', () => {
       { status: 'captured', routing: { candidates: [{ account: 'acmepay-test' }] } },
     ]);
     const { id } = paymentSchema.parse(answer);
+    runtime.clock.advance(1_000);
     expect(await post(`/${id}/refunds`, { amount: 1_000, reference: 'r1' })).toMatchObject({ status: 201 });
     expect(await post(`/${id}/refunds`, { amount: 1_501 })).toMatchObject({ status: 412 });
     expect(await get(`/${id}/refunds`)).toMatchObject({ items: [{ amount: 1_000, status: 'succeeded' }] });
@@ -85,7 +86,7 @@ describe('/api/v1/payments', () => {
 
   it.each([
     ['a negative amount', { amount: -1 }, 'body.amount'],
-    ['an amount that overflows', { amount: 2 ** 53 }, 'body.amount'],
+    ['an amount that overflows', { amount: 10 ** 12 }, 'body.amount'],
     ['a part of a cent', { amount: 0.5 }, 'body.amount'],
     ['an unknown currency', { currency: 'XXX' }, 'body.currency'],
     ['a payer who is not there, without a means of payment', { offSession: true, sources: [] }, 'body.sources'],
