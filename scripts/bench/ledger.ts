@@ -18,6 +18,15 @@ const runs = 5;
 const concurrency = 32;
 const postings = 300;
 const shards = 128;
+/** What else an entry holds. */
+const sameAsOurs = {
+  lines: 2,
+  book: 'live',
+  currency: 'EUR',
+  description: null,
+  source: null,
+  hash: '0'.repeat(64),
+};
 
 /** All on one hot account of each side, as the payments of one busy gateway are. */
 export const ledgerPostings = async ({ environment, firestore }: Ground): Promise<Row> => {
@@ -49,7 +58,8 @@ export const ledgerPostings = async ({ environment, firestore }: Ground): Promis
       firestore.runTransaction(async (transaction) => {
         [debit, credit].forEach((account, line) => {
           const amount = line === 0 ? 100 : -100;
-          const entry = { transaction: `bench:${run}:${index}`, line, account, amount, currency: 'EUR', at: run };
+          const key = `bench:${run}:${index}`;
+          const entry = { ...sameAsOurs, transaction: key, line, account, amount, at: new Date().toISOString() };
           transaction.create(firestore.doc(`baselineEntries/${run}:${index}~${line}`), entry);
           const shard = firestore.doc(`baselineBalances/${randomInt(shards)}~${account}`);
           transaction.set(shard, { amount: FieldValue.increment(amount) }, { merge: true });

@@ -115,16 +115,20 @@ export const createLedger = (options: LedgerOptions): Ledger => {
   const { database, accounts, entries, balances, audit, clock } = options;
   const open = accountOpener(accounts, clock);
 
-  const write = (transaction: Transaction, tenant: string, posted: readonly LedgerTransaction[], at: string): void => {
-    for (const [id, entry] of posted.flatMap((one) => entriesOf(one, at))) {
-      transaction.create(entries.of(tenant), id, entry);
-    }
-    for (const { id, by, fields } of incrementsOf(posted)) {
-      transaction.increment(balances.of(tenant), id, by, fields);
-    }
+  const write = (
+    transaction: Transaction,
+    tenant: string,
+    drafts: ReturnType<typeof entriesOf>,
+    increments: ReturnType<typeof incrementsOf>,
+  ): void => {
+    for (const [id, entry] of drafts) transaction.create(entries.of(tenant), id, entry);
+    for (const { id, by, fields } of increments) transaction.increment(balances.of(tenant), id, by, fields);
   };
-  const postIn: Ledger['postIn'] = (transaction, tenant, posted) =>
-    write(transaction, tenant, posted, isoTime(clock.now()));
+  const postIn: Ledger['postIn'] = (transaction, tenant, posted) => {
+    const at = isoTime(clock.now());
+    const drafts = posted.flatMap((one) => entriesOf(one, at));
+    write(transaction, tenant, drafts, incrementsOf(posted));
+  };
 
   const linesOf = async (tenant: string, key: string): Promise<readonly Stored<LedgerEntry>[]> => {
     const where: Filter[] = [{ field: 'transaction', op: '==', value: key }];
@@ -143,15 +147,16 @@ export const createLedger = (options: LedgerOptions): Ledger => {
 
   const post: Ledger['post'] = async (actor, transaction) => {
     await open(actor.tenant, [transaction]);
-    const at = isoTime(clock.now());
+    const drafts = entriesOf(transaction, isoTime(clock.now()));
+    const increments = incrementsOf([transaction]);
     try {
       await database.transaction(async (within) => {
-        write(within, actor.tenant, [transaction], at);
+        write(within, actor.tenant, drafts, increments);
         if (actor.kind === 'system' || audit === undefined) return;
         const target = { type: 'ledger-transaction', id: transaction.key };
         await audit.record(within, actor, { action: 'payments.ledger-transaction.posted', target, outcome: 'success' });
       });
-      return transactionView(transaction.key, entriesOf(transaction, at));
+      return transactionView(transaction.key, drafts);
     } catch (error) {
       if (!isOmniError(error, 'already-exists')) throw error;
       const [first] = await linesOf(actor.tenant, transaction.key);
