@@ -1,14 +1,30 @@
-import { paymentsEraser, subscriptionCollection, syncSubscription } from '#shared/payments/index.ts';
+import {
+  paymentCollections,
+  paymentJobs,
+  paymentSchedules,
+  paymentsEraser,
+  subscriptionCollection,
+  syncSubscription,
+} from '#shared/payments/index.ts';
 import { defineFunction } from '#shared/runtime/function.ts';
+import { payments as paymentRoutes } from './routes/payments.ts';
+import { paymentsLedger } from './routes/payments-ledger.ts';
+import { paymentsSetup } from './routes/payments-setup.ts';
 import { stripe } from './routes/stripe.ts';
 import type { PaymentServices } from './services.ts';
 
 export const payments = defineFunction<PaymentServices>({
   name: 'payments',
-  paths: ['/api/v1/stripe'],
-  routes: stripe,
-  jobs: [syncSubscription, paymentsEraser.job],
-  schedules: [],
-  collections: [subscriptionCollection],
+  paths: ['/api/v1/stripe', '/api/v1/payments'],
+  // What has a name of its own before what is any payment's id.
+  routes: (services) => [
+    ...stripe(services),
+    ...paymentsLedger(services),
+    ...paymentsSetup(services),
+    ...paymentRoutes(services),
+  ],
+  jobs: [syncSubscription, ...paymentJobs, paymentsEraser.job],
+  schedules: paymentSchedules,
+  collections: [subscriptionCollection, ...paymentCollections],
   secrets: [],
 });

@@ -1,4 +1,5 @@
 import { billingEncryptedCollections } from '#shared/business/index.ts';
+import { gatewayAccountCollection } from '#shared/payments/index.ts';
 import { erasingOf } from '#shared/runtime/erasers.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
@@ -157,6 +158,7 @@ export const encryptedCollections = [
   mfaProfileCollection,
   mfaChallengeCollection,
   riskProfileCollection,
+  gatewayAccountCollection,
   ...billingEncryptedCollections,
 ];
 

@@ -2,6 +2,7 @@ import { erasingOf } from '#shared/runtime/erasers.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   accountCollection,
+  acmepayVerifier,
   createIntakeService,
   intakeCollection,
   shopifyVerifier,
@@ -25,6 +26,7 @@ export const createServices = (runtime: Runtime) => {
       clock,
     }),
     verifyStripe: stripeVerifier({ secrets: config.webhooks.stripe, now: clock.now }),
+    verifyAcmepay: acmepayVerifier({ secrets: config.webhooks.acmepay, now: clock.now }),
     verifyShopify: shopifyVerifier(config.webhooks.shopify),
     verifyTwilio: twilioVerifier(config.twilio),
     received: metrics.counter('webhooks_received_total', 'Accepted webhooks.', ['provider', 'outcome']),

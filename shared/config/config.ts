@@ -52,6 +52,9 @@ const environmentSchema = z.object({
   OMNI_TRUSTED_HOPS: z.coerce.number().int().min(0).max(10).optional(),
   STRIPE_WEBHOOK_SECRETS: list,
   SHOPIFY_WEBHOOK_SECRETS: list,
+  ACMEPAY_WEBHOOK_SECRETS: list,
+  /** Where the reference gateway is; without it there is none. */
+  ACMEPAY_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** The `iss` and `aud` of access tokens. */
   OMNI_ISSUER: z.string().min(1).default('https://omni.localhost'),
   OMNI_AUDIENCE: z.string().min(1).default('omni'),
@@ -136,7 +139,12 @@ export const loadConfig = (environment: Environment = process.env) => {
       env.VIES_URL ??
       (env.OMNI_ENVIRONMENT === 'cloud' ? 'https://ec.europa.eu/taxation_customs/vies/rest-api' : undefined),
     taxJar: { apiKey: env.TAXJAR_API_KEY, url: env.TAXJAR_URL },
-    webhooks: { stripe: env.STRIPE_WEBHOOK_SECRETS, shopify: env.SHOPIFY_WEBHOOK_SECRETS },
+    webhooks: {
+      stripe: env.STRIPE_WEBHOOK_SECRETS,
+      shopify: env.SHOPIFY_WEBHOOK_SECRETS,
+      acmepay: env.ACMEPAY_WEBHOOK_SECRETS,
+    },
+    acmepayUrl: env.ACMEPAY_URL,
     mail: {
       kind: env.OMNI_MAIL ?? (env.OMNI_ENVIRONMENT === 'local' ? 'local' : 'smtp'),
       url: env.SMTP_URL,

@@ -24,6 +24,8 @@ export type StripeEventData = z.infer<typeof stripeEventData>;
 /** By the kind of object, so that a job names what it takes and gets no other: `stripe.subscription.received`. */
 export const stripeSubscriptionReceived = defineEvent('stripe.subscription.received', stripeEventData);
 export const stripeOtherReceived = defineEvent('stripe.event.received', stripeEventData);
+/** AcmePay's events have the same parts. */
+export const acmepayReceived = defineEvent('acmepay.event.received', stripeEventData);
 
 export const shopifyEventData = z.object({
   id: z.string(),
@@ -37,7 +39,7 @@ export const shopifyReceived = defineEvent('shopify.event.received', shopifyEven
 /** `customers/data_request`, `customers/redact` and `shop/redact`, which every app must honour. */
 export const shopifyPrivacyRequested = defineEvent('shopify.privacy.requested', shopifyEventData);
 
-export const providerSchema = z.enum(['stripe', 'shopify', 'twilio']);
+export const providerSchema = z.enum(['stripe', 'shopify', 'twilio', 'acmepay']);
 
 export const accountConnected = defineEvent(
   'webhooks.account.connected',

@@ -5,6 +5,7 @@ import { settledAfter } from '#shared/security/index.ts';
 import { makeIdentity } from './auth.ts';
 import { makeBilling } from './billing-resources.ts';
 import type { Operation } from './operations.ts';
+import { makePayments } from './payment-resources.ts';
 import { request, type TestRuntime } from './runtime.ts';
 import { twilioIds, twilioPath } from './signatures.ts';
 import { makeThreats } from './threats.ts';
@@ -87,6 +88,7 @@ export const makeResources = async (
     ...threats,
     ...administration,
     ...billing,
+    ...(await makePayments(runtime, tenant)),
     [`${advanced}/secrets/{name}`]: { name: secret },
     [`${advanced}/secrets/{name}/versions`]: { name: secret },
     [`${advanced}/secrets/{name}/versions/{version}/value`]: version,

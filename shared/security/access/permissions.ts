@@ -17,7 +17,12 @@ const everybody = ['admin', 'member', 'viewer', 'support'] as const;
 export const permissions: Readonly<Record<string, Permission>> = {
   'ai:read': { allows: 'Read predictions and their sums', roles: everybody },
   'ai:predict': { allows: 'Make predictions', roles: ['admin', 'member'] },
-  'payments:read': { allows: 'Read subscriptions', roles: ['admin', 'billing', 'support', 'viewer'] },
+  'payments:read': { allows: 'Read payments and subscriptions', roles: ['admin', 'billing', 'support', 'viewer'] },
+  'payments:write': { allows: 'Take, capture and cancel payments', roles: ['admin', 'billing'] },
+  'payments:refund': { allows: 'Pay payments back', roles: ['admin', 'billing'] },
+  'payments:manage': { allows: 'Connect gateway accounts and make routing rules', roles: ['admin'] },
+  'ledger:read': { allows: 'Read the ledger', roles: ['admin', 'billing'] },
+  'ledger:post': { allows: 'Post and reverse ledger transactions', roles: ['admin'] },
   'billing:read': {
     allows: 'Read the catalogue, customers, subscriptions, usage and invoices',
     roles: ['admin', 'billing', 'support', 'viewer'],
