@@ -1,8 +1,9 @@
 import * as z from 'zod';
+import { circuitBreaker } from '../../kernel/circuit-breaker.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { OmniError } from '../../kernel/errors.ts';
 import type { Delivery } from '../delivery.ts';
-import { circuitBreaker } from './circuit-breaker.ts';
+
 import type { Sms, SmsSender } from './sms-sender.ts';
 import { suppressedBy } from './twilio.report.ts';
 

@@ -1,5 +1,5 @@
-import type { Clock } from '../../kernel/clock.ts';
-import { OmniError } from '../../kernel/errors.ts';
+import type { Clock } from './clock.ts';
+import { OmniError } from './errors.ts';
 
 export interface CircuitBreakerOptions {
   readonly clock: Clock;
