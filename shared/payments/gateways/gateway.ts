@@ -1,4 +1,5 @@
 import type { Money } from '../../kernel/money.ts';
+import type { Page } from '../../kernel/page.ts';
 
 /** Names of gateways, as they stand in payments, accounts and settings. */
 export type GatewayName = 'stripe' | 'paypal' | 'crypto' | 'acmepay';
@@ -85,6 +86,13 @@ export interface GatewayRefund {
   readonly status: 'pending' | 'succeeded' | 'failed';
 }
 
+/** Money that the payer's bank took back. `lost` and `won` are final; a dispute that was won was open before. */
+export interface GatewayDispute {
+  readonly reference: string;
+  readonly amount: Money;
+  readonly status: 'open' | 'won' | 'lost';
+}
+
 /** A payment as the gateway tells it now. Read anew it replaces what we had: it is state, not an event. */
 export interface GatewayPayment {
   /** The gateway's id. */
@@ -95,10 +103,11 @@ export interface GatewayPayment {
   readonly amount: Money;
   /** 0 until it is captured. */
   readonly captured: Money;
+  /** All there ever were, those that failed too. */
   readonly refunds: readonly GatewayRefund[];
   /** What the gateway kept for itself, where it says so. */
   readonly fee?: Money | undefined;
-  readonly disputed?: Money | undefined;
+  readonly disputes: readonly GatewayDispute[];
   readonly nextAction?: NextAction | undefined;
   readonly decline?: DeclineCode | undefined;
   readonly livemode: boolean;
@@ -124,10 +133,22 @@ export interface GatewayAction {
   readonly reference?: string | undefined;
 }
 
+export interface GatewayAccountIdentity {
+  readonly id: string;
+  readonly livemode: boolean;
+}
+
+/** In one currency: what can be paid out, and what is on its way to it. Negative where the account owes. */
+export interface GatewayBalance {
+  readonly available: Money;
+  readonly pending: Money;
+}
+
 /**
  * A payment gateway. Every call that changes something takes an idempotency key, which is the same on every attempt.
  * Errors: `invalid-request` (the gateway refuses the call as wrong), `not-found`, `precondition-failed` (not in this
- * state), `rate-limited` with `retryAfter`, and `unavailable`: it gave no answer to rely on, so the call may have had its
+ * state), `idempotency-mismatch` (the key came with another request), `forbidden` (the credentials do not allow it),
+ * `rate-limited` with `retryAfter`, and `unavailable`: it gave no answer to rely on, so the call may have had its
  * effect, and must be repeated with its key or looked up before anything else is tried. A decline is no error but a
  * payment with status `failed`.
  */
@@ -146,6 +167,12 @@ export interface Gateway {
   retrieve(reference: string): Promise<GatewayPayment | undefined>;
   /** By our own id; undefined where there is none (yet). */
   find(payment: string): Promise<GatewayPayment | undefined>;
+  /** Checks the credentials, and tells whose they are: the account's id as webhooks name it. */
+  account(): Promise<GatewayAccountIdentity>;
+  /** Payments that were made or changed since a time (ISO 8601), in any order. Absent where the gateway has no list. */
+  list?(since: string, cursor: string | undefined): Promise<Page<GatewayPayment>>;
+  /** What the gateway owes the account. Absent where it keeps no balance. */
+  balances?(): Promise<readonly GatewayBalance[]>;
   /** Whether it is worth calling now, and how long its last calls took. No request of its own. */
   status(): { readonly healthy: boolean; readonly latencyMs: number };
   /** What an accepted webhook of this gateway asks for. Pure. */
