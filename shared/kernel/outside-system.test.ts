@@ -16,7 +16,7 @@ const open = () => {
 };
 
 /** Fails so often, then answers. */
-const after = (failures: readonly Error[]) => {
+const failing = (failures: readonly Error[]) => {
   const left = [...failures];
   let calls = 0;
   return {
@@ -33,31 +33,31 @@ const after = (failures: readonly Error[]) => {
 describe('an outside system', () => {
   it('is called again after no answer, with growing pauses, three times in all', async () => {
     const { system, waits } = open();
-    expect(await system.call(after([down(), down()]).call)).toBe('answer');
+    expect(await system.call(failing([down(), down()]).call)).toBe('answer');
     expect(waits).toEqual([100, 200]);
-    const dead = after([down(), down(), down(), down()]);
+    const dead = failing([down(), down(), down(), down()]);
     await expect(system.call(dead.call)).rejects.toMatchObject({ code: 'unavailable' });
     expect(dead.calls()).toBe(3);
   });
 
   it('takes what is no refusal for no answer', async () => {
     const { system } = open();
-    await expect(system.call(after([new Error('a'), new Error('b'), new Error('c')]).call)).rejects.toMatchObject({
+    await expect(system.call(failing([new Error('a'), new Error('b'), new Error('c')]).call)).rejects.toMatchObject({
       code: 'unavailable',
     });
   });
 
   it('is not asked twice what it refused', async () => {
     const { system } = open();
-    const refusing = after([new OmniError('invalid-request', 'no')]);
+    const refusing = failing([new OmniError('invalid-request', 'no')]);
     await expect(system.call(refusing.call)).rejects.toMatchObject({ code: 'invalid-request' });
     expect(refusing.calls()).toBe(1);
   });
 
   it('is waited for when it asks for a short pause, and left in peace when it asks for a long one', async () => {
     const { system, clock } = open();
-    expect(await system.call(after([new OmniError('rate-limited', 'slow', { retryAfter: 2 })]).call)).toBe('answer');
-    const slow = after([new OmniError('rate-limited', 'slow', { retryAfter: 60 })]);
+    expect(await system.call(failing([new OmniError('rate-limited', 'slow', { retryAfter: 2 })]).call)).toBe('answer');
+    const slow = failing([new OmniError('rate-limited', 'slow', { retryAfter: 60 })]);
     await expect(system.call(slow.call)).rejects.toMatchObject({ code: 'rate-limited', retryAfter: 60 });
     await expect(system.call(slow.call)).rejects.toMatchObject({ code: 'rate-limited' });
     expect(slow.calls()).toBe(1);
@@ -67,7 +67,7 @@ describe('an outside system', () => {
 
   it('is given up for a while after five failures in a row, and says so', async () => {
     const { system, clock } = open();
-    const dead = after(Array.from({ length: 10 }, down));
+    const dead = failing(Array.from({ length: 10 }, down));
     const failed = () => system.call(dead.call).catch(() => 'failed');
     await failed();
     expect(system.status().healthy).toBe(true);

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { circuitBreaker } from './circuit-breaker.ts';
 import type { Clock } from './clock.ts';
 import { isOmniError, OmniError } from './errors.ts';
@@ -30,6 +29,8 @@ export interface OutsideSystem {
   /** Whether it is worth calling now, and how long its last calls took. */
   status(): { readonly healthy: boolean; readonly latencyMs: number };
 }
+
+const sleep = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 const maxPause = 2_000;
 const failuresToOpen = 5;
@@ -101,7 +102,7 @@ export const outsideSystem = (options: OutsideSystemOptions): OutsideSystem => {
       }
     },
     status: () => ({
-      healthy: failures < failuresToOpen || clock.now() - failedAt >= openFor,
+      healthy: quietUntil <= clock.now() && (failures < failuresToOpen || clock.now() - failedAt >= openFor),
       latencyMs: Math.round(latencyMs),
     }),
   };

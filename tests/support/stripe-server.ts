@@ -11,7 +11,15 @@ import { type AccountState, find, type StripeEvent, StripeRefusal } from './stri
 export const stripeVersion = '2026-10-28.endive';
 
 /** What happens to the next request that is let in. `after`: its effect stands, and nobody is told. */
-export type StripeFault = 'drop-before' | 'drop-after' | 'error-before' | 'error-after' | 'stall' | 'rate-limit';
+export type StripeFault =
+  | 'drop-before'
+  | 'drop-after'
+  | 'error-before'
+  | 'error-after'
+  | 'stall'
+  | 'stall-after'
+  | 'rate-limit'
+  | 'nonsense';
 
 export interface StripeRequest {
   readonly method: string;
@@ -28,6 +36,8 @@ export interface StripeServer {
   /** What an account keeps; it is made where it is new. */
   of(account: string): AccountState;
   behave(...next: StripeFault[]): void;
+  /** The same for the next request that fits. */
+  behaveOn(fits: (request: StripeRequest) => boolean, fault: StripeFault): void;
   /** The payer passes 3-D Secure. */
   authenticate(account: string, intent: string): void;
   dispute(account: string, intent: string): void;
@@ -120,7 +130,7 @@ export const startStripeServer = async (
   const now = (): number => Math.floor(milliseconds() / 1000);
   const accounts = new Map<string, AccountState>();
   const requests: StripeRequest[] = [];
-  const faults: StripeFault[] = [];
+  const faults: { readonly fits: (request: StripeRequest) => boolean; readonly fault: StripeFault }[] = [];
   const kept = new Map<string, { request: string; at: number; answer?: Answer }>();
   let last = 0;
   const newId = (prefix: string): string => {
@@ -207,24 +217,30 @@ export const startStripeServer = async (
       .end(body);
   };
 
+  const isBefore = (fault: StripeFault): boolean => !fault.endsWith('-after');
+  const spoil = (fault: StripeFault, incoming: IncomingMessage, response: ServerResponse): void => {
+    if (fault.startsWith('drop')) return void incoming.socket.destroy();
+    if (fault === 'nonsense') return void response.writeHead(200).end('<html>');
+    if (fault.startsWith('error')) return send(response, refused(500, 'api_error', 'Something went wrong.'));
+    if (fault === 'rate-limit') {
+      const answer = refused(429, 'invalid_request_error', 'Too many requests', 'rate_limit');
+      return send(response, answer, { 'retry-after': '7' });
+    }
+    // Nothing is said: it stalls.
+    return undefined;
+  };
+
   const serve = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await text(incoming);
     const wrong = wrongHeaders(incoming);
     if (wrong !== undefined) return send(response, wrong);
     const request = requestOf(incoming, body);
     requests.push(request);
-    const fault = faults.shift();
-    if (fault === 'drop-before') return void incoming.socket.destroy();
-    if (fault === 'stall') return undefined;
-    if (fault === 'error-before') return send(response, refused(500, 'api_error', 'Something went wrong.'));
-    if (fault === 'rate-limit') {
-      return send(response, refused(429, 'invalid_request_error', 'Too many requests', 'rate_limit'), {
-        'retry-after': '30',
-      });
-    }
+    const index = faults.findIndex(({ fits }) => fits(request));
+    const fault = index < 0 ? undefined : faults.splice(index, 1)[0]?.fault;
+    if (fault !== undefined && isBefore(fault)) return spoil(fault, incoming, response);
     const { answer, replayed } = once(request);
-    if (fault === 'drop-after') return void incoming.socket.destroy();
-    if (fault === 'error-after') return send(response, refused(500, 'api_error', 'Something went wrong.'));
+    if (fault !== undefined) return spoil(fault, incoming, response);
     return send(response, answer, replayed ? { 'idempotent-replayed': 'true' } : {});
   };
 
@@ -237,7 +253,8 @@ export const startStripeServer = async (
     secretKey,
     requests,
     of,
-    behave: (...next) => void faults.push(...next),
+    behave: (...next) => void faults.push(...next.map((fault) => ({ fits: () => true, fault }))),
+    behaveOn: (fits, fault) => void faults.push({ fits, fault }),
     authenticate: (account, id) => {
       const state = of(account);
       charge(state, { ...find(state.intents, id), payment_method: 'pm_card_visa' });

@@ -47,9 +47,10 @@ export const refusalOf = (error: unknown): OmniError => {
       ...cause,
     });
   }
-  // 409: the first call with this key still runs. 401 and 403: our credentials, which nobody who calls us can mend.
-  if (status >= 500 || status === 409 || status === 401 || status === 403) {
-    return new OmniError('unavailable', `Stripe answered ${status}.`, cause);
+  // 409: the first call with this key still runs.
+  if (status >= 500 || status === 409) return new OmniError('unavailable', `Stripe answered ${status}.`, cause);
+  if (status === 401 || status === 403) {
+    return new OmniError('forbidden', 'Stripe does not let these credentials do it.', cause);
   }
   if (rawType === 'idempotency_error') {
     return new OmniError('idempotency-mismatch', 'This key came with other parameters before. Use a new key.', cause);

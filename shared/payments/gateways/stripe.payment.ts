@@ -1,6 +1,6 @@
 import type Stripe from 'stripe';
-import { add, type Money, zero } from '../../kernel/money.ts';
-import type { GatewayPayment, GatewayRefund, NextAction, PaymentStatus } from './gateway.ts';
+import type { Money } from '../../kernel/money.ts';
+import type { GatewayDispute, GatewayPayment, GatewayRefund, NextAction, PaymentStatus } from './gateway.ts';
 import { declineOf } from './stripe.errors.ts';
 import { feeFromStripe, fromStripe } from './stripe.money.ts';
 
@@ -55,15 +55,15 @@ const feeOf = (intent: Stripe.PaymentIntent): Money | undefined => {
     : undefined;
 };
 
-/** The bank decided for us, or only asked. */
-const notHeld = new Set(['won', 'warning_closed', 'warning_needs_response', 'warning_under_review', 'prevented']);
-
-const disputedOf = (disputes: readonly Stripe.Dispute[], currency: string): Money | undefined => {
-  const held = disputes.filter(({ status }) => !notHeld.has(status));
-  return held.length === 0
-    ? undefined
-    : held.map((one) => fromStripe(one.amount, one.currency)).reduce(add, zero(currency.toUpperCase()));
-};
+/** Of an inquiry (`warning_…`) no money was taken: it is no dispute until it becomes one. */
+const disputesOf = (disputes: readonly Stripe.Dispute[]): readonly GatewayDispute[] =>
+  disputes
+    .filter(({ status }) => !status.startsWith('warning_') && status !== 'prevented')
+    .map(({ id, amount, currency, status }) => ({
+      reference: id,
+      amount: fromStripe(amount, currency),
+      status: status === 'won' ? 'won' : status === 'lost' ? 'lost' : 'open',
+    }));
 
 export const isDisputed = (intent: Stripe.PaymentIntent): boolean => chargeOf(intent)?.disputed === true;
 
@@ -74,7 +74,7 @@ export const paymentOf = (
   disputes: readonly Stripe.Dispute[] = [],
 ): GatewayPayment => {
   const status = statusOf(intent);
-  const [ours, fee, disputed] = [intent.metadata[paymentKey], feeOf(intent), disputedOf(disputes, intent.currency)];
+  const [ours, fee] = [intent.metadata[paymentKey], feeOf(intent)];
   const nextAction = status === 'requires-action' ? nextActionOf(intent) : undefined;
   const { last_payment_error: error } = intent;
   const decline = error === null || status === 'captured' || status === 'authorised' ? undefined : declineOf(error);
@@ -86,7 +86,7 @@ export const paymentOf = (
     captured: fromStripe(intent.amount_received, intent.currency),
     refunds: refunds.map(refundOf),
     ...(fee === undefined ? {} : { fee }),
-    ...(disputed === undefined ? {} : { disputed }),
+    disputes: disputesOf(disputes),
     ...(nextAction === undefined ? {} : { nextAction }),
     ...(decline === undefined ? {} : { decline }),
     livemode: intent.livemode,

@@ -135,7 +135,9 @@ describe('a payment with Stripe', () => {
     const { gateway, server } = await open();
     const { reference } = await gateway.create(payment(), 'k');
     server.dispute(account, reference);
-    expect(await gateway.retrieve(reference)).toMatchObject({ disputed: { amount: 1_000, currency: 'EUR' } });
+    expect(await gateway.retrieve(reference)).toMatchObject({
+      disputes: [{ amount: { amount: 1_000, currency: 'EUR' }, status: 'open' }],
+    });
   });
 
   it('is not there where there is none', async () => {
@@ -205,10 +207,10 @@ describe('when the answer is lost', () => {
   it('leaves Stripe in peace when it says so', async () => {
     const { gateway, server, clock } = await open();
     server.behave('rate-limit');
-    await expect(gateway.create(payment(), 'k')).rejects.toMatchObject({ code: 'rate-limited', retryAfter: 30 });
+    await expect(gateway.create(payment(), 'k')).rejects.toMatchObject({ code: 'rate-limited', retryAfter: 7 });
     await expect(gateway.retrieve('pi_1')).rejects.toMatchObject({ code: 'rate-limited' });
     expect(server.requests).toHaveLength(1);
-    clock.advance(30_000);
+    clock.advance(7_000);
     expect(await gateway.retrieve('pi_1')).toBeUndefined();
   });
 
@@ -221,12 +223,28 @@ describe('when the answer is lost', () => {
     expect(gateway.status().latencyMs).toBeGreaterThan(0);
   });
 
-  it.each([['sk_test_wrong'], [undefined]])('is unavailable with the secret key %s', async (secretKey) => {
+  it.each([
+    ['sk_test_wrong', 'forbidden'],
+    [undefined, 'unavailable'],
+  ])('has no use for the secret key %s: %s', async (secretKey, code) => {
     const { server, clock } = await open();
     const wait = async () => {};
     const client = createStripeClient({ secretKey, baseUrl: server.baseUrl, clock, wait });
     const gateway = stripeGateway({ client, account, clock });
-    await expect(gateway.create(payment(), 'k')).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(gateway.create(payment(), 'k')).rejects.toMatchObject({ code });
+  });
+
+  it('tells what Stripe owes, and lists what has changed', async () => {
+    const { gateway, clock, server } = await open();
+    const { reference } = await gateway.create(payment(), 'k');
+    expect(await gateway.balances?.()).toEqual([{ available: money(941, 'EUR'), pending: money(0, 'EUR') }]);
+    clock.advance(60_000);
+    const since = new Date(clock.now()).toISOString();
+    await gateway.create(payment({ paymentMethod: undefined }), 'k2');
+    server.dispute(account, reference);
+    const page = await gateway.list?.(since, undefined);
+    expect(page?.items).toHaveLength(2);
+    expect(page?.items).toContainEqual(await gateway.retrieve(reference));
   });
 });
 

@@ -2,9 +2,9 @@ import type Stripe from 'stripe';
 import type { Clock } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { CreatePayment, Gateway, GatewayAction, GatewayCapabilities, GatewayPayment } from './gateway.ts';
-import type { StripeClient } from './stripe.client.ts';
+import { platformAccount, type StripeClient } from './stripe.client.ts';
 import { stripeErrorOf } from './stripe.errors.ts';
-import { stripeCurrencies, stripeDigits, toStripe } from './stripe.money.ts';
+import { feeFromStripe, stripeCurrencies, stripeDigits, toStripe } from './stripe.money.ts';
 import {
   intentExpansion,
   isDisputed,
@@ -44,6 +44,25 @@ const pageSize = 100;
 const maxPages = 10;
 /** Seconds. The search's index may be behind by a minute, or in trouble by hours; lists are always right. */
 const listedFor = 7_200;
+
+/** What may have changed a payment. Stripe takes 20 names at most. */
+const changes = [
+  ...[
+    'created',
+    'succeeded',
+    'payment_failed',
+    'canceled',
+    'processing',
+    'requires_action',
+    'amount_capturable_updated',
+  ].map((type) => `payment_intent.${type}`),
+  ...['captured', 'refunded', 'dispute.created', 'dispute.closed', 'dispute.funds_reinstated'].map(
+    (type) => `charge.${type}`,
+  ),
+  ...['created', 'updated', 'failed'].map((type) => `refund.${type}`),
+];
+/** Each asks for up to four calls. */
+const eventsAtOnce = 20;
 
 const reasons = {
   duplicate: 'duplicate',
@@ -225,6 +244,30 @@ export const stripeGateway = ({ client, account, clock, paymentMethodTypes }: St
     find: async (payment) => {
       const intent = await search(payment);
       return intent === undefined ? undefined : whole(intent);
+    },
+    account: async () => {
+      const { id } = await call(undefined, (stripe, options) => stripe.accounts.retrieveCurrent({}, options));
+      // Events of the deployment's own account name none.
+      return { id: account === platformAccount ? platformAccount : id, livemode: client.livemode };
+    },
+    list: async (since, cursor) => {
+      const gte = Math.floor(Date.parse(since) / 1_000);
+      const from = cursor === undefined ? {} : { starting_after: cursor };
+      const params = { created: { gte }, types: [...changes], limit: eventsAtOnce, ...from };
+      const events = await call(undefined, (stripe, options) => stripe.events.list(params, options));
+      const references = events.data.flatMap(
+        ({ type, data }) => stripeActionOf(type, { ...data.object }).reference ?? [],
+      );
+      const found = await Promise.all([...new Set(references)].map((reference) => orUndefined(read(reference))));
+      const items = await Promise.all(found.flatMap((intent) => (intent === undefined ? [] : [whole(intent)])));
+      return { items, nextCursor: events.has_more ? (events.data.at(-1)?.id ?? null) : null };
+    },
+    balances: async () => {
+      const balance = await call(undefined, (stripe, options) => stripe.balance.retrieve({}, options));
+      const codes = new Set([...balance.available, ...balance.pending].map(({ currency }) => currency));
+      const of = (amounts: Stripe.Balance['available'], code: string) =>
+        feeFromStripe(amounts.find(({ currency }) => currency === code)?.amount ?? 0, code);
+      return [...codes].map((code) => ({ available: of(balance.available, code), pending: of(balance.pending, code) }));
     },
     status: client.status,
     actionOf: stripeActionOf,

@@ -130,9 +130,22 @@ export const operations: readonly Operation[] = [
     return page('/v1/invoices', all, params);
   }),
   operation('GET', 'invoices/:id', retrieve, (state, _params, id) => find(state.invoices, id)),
+  operation('GET', 'account', parameters.none, ({ account }) => ({
+    id: account === 'platform' ? 'acct_platform' : account,
+    object: 'account',
+  })),
+  operation('GET', 'balance', parameters.none, (state) => {
+    const totals = new Map<string, number>();
+    for (const { currency, net } of state.transactions.values()) {
+      totals.set(currency, (totals.get(currency) ?? 0) + net);
+    }
+    const available = [...totals].map(([currency, amount]) => ({ amount, currency, source_types: { card: amount } }));
+    return { object: 'balance', available, pending: [], livemode: state.livemode };
+  }),
   operation('GET', 'events', parameters.listEvents, (state, params) => {
-    const wanted = params.types?.map((type) => type.replace('*', ''));
-    const all = state.events.filter(({ type }) => wanted?.some((one) => type.startsWith(one)) ?? true);
+    const { type: group, types } = params;
+    const isIn = (type: string): boolean => group === undefined || type.startsWith(group.replace('*', ''));
+    const all = state.events.filter(({ type }) => isIn(type) && (types?.includes(type) ?? true));
     return page('/v1/events', all, params);
   }),
 ];
