@@ -13,6 +13,8 @@ export {
   type StripeEventData,
   shopifyPrivacyRequested,
   shopifyReceived,
+  stripeCustomerReceived,
+  stripeInvoiceReceived,
   stripeOtherReceived,
   stripeSubscriptionReceived,
 } from './webhook.events.ts';

@@ -45,7 +45,7 @@ export const makeResources = async (
         currentPeriodEnd: null,
         deleted: false,
         updatedAt: '2026-01-01T00:00:00.000Z',
-        version: { created: 1, rank: 0, event: 'evt_1' },
+        fetchedAt: '2026-01-01T00:00:00.000Z',
       });
     return id;
   };

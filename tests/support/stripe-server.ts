@@ -219,15 +219,13 @@ export const startStripeServer = async (
 
   const isBefore = (fault: StripeFault): boolean => !fault.endsWith('-after');
   const spoil = (fault: StripeFault, incoming: IncomingMessage, response: ServerResponse): void => {
-    if (fault.startsWith('drop')) return void incoming.socket.destroy();
-    if (fault === 'nonsense') return void response.writeHead(200).end('<html>');
-    if (fault.startsWith('error')) return send(response, refused(500, 'api_error', 'Something went wrong.'));
-    if (fault === 'rate-limit') {
+    if (fault.startsWith('drop')) incoming.socket.destroy();
+    else if (fault === 'nonsense') response.writeHead(200).end('<html>');
+    else if (fault.startsWith('error')) send(response, refused(500, 'api_error', 'Something went wrong.'));
+    else if (fault === 'rate-limit') {
       const answer = refused(429, 'invalid_request_error', 'Too many requests', 'rate_limit');
-      return send(response, answer, { 'retry-after': '7' });
+      send(response, answer, { 'retry-after': '7' });
     }
-    // Nothing is said: it stalls.
-    return undefined;
   };
 
   const serve = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {

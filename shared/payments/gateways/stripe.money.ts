@@ -45,8 +45,8 @@ export const fromStripe = (units: number, currency: string): Money => {
   return fromUnits(units, code, digitsOf(code));
 };
 
-/** A fee is a share, which need not be whole where amounts must be (ISK, UGX): rounded half up, as a fee may be. */
-export const feeFromStripe = (units: number, currency: string): Money => {
+/** For shares, such as fees and prorated lines, which need not be whole where amounts must be (ISK, UGX). */
+export const roundedFromStripe = (units: number, currency: string): Money => {
   const code = currency.toUpperCase();
   const step = 10 ** Math.max(0, digitsOf(code) - (minorDigits(code) ?? 2));
   return fromStripe(Math.round(units / step) * step, code);

@@ -2,7 +2,7 @@ import type Stripe from 'stripe';
 import type { Money } from '../../kernel/money.ts';
 import type { GatewayDispute, GatewayPayment, GatewayRefund, NextAction, PaymentStatus } from './gateway.ts';
 import { declineOf } from './stripe.errors.ts';
-import { feeFromStripe, fromStripe } from './stripe.money.ts';
+import { fromStripe, roundedFromStripe } from './stripe.money.ts';
 
 /** Under which our own ids stand in Stripe's metadata. */
 export const paymentKey = 'omni_payment';
@@ -51,7 +51,7 @@ const chargeOf = ({ latest_charge: charge }: Stripe.PaymentIntent): Stripe.Charg
 const feeOf = (intent: Stripe.PaymentIntent): Money | undefined => {
   const transaction = chargeOf(intent)?.balance_transaction;
   return typeof transaction === 'object' && transaction !== null
-    ? feeFromStripe(transaction.fee, transaction.currency)
+    ? roundedFromStripe(transaction.fee, transaction.currency)
     : undefined;
 };
 

@@ -4,7 +4,7 @@ import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { CreatePayment, Gateway, GatewayAction, GatewayCapabilities, GatewayPayment } from './gateway.ts';
 import { platformAccount, type StripeClient } from './stripe.client.ts';
 import { stripeErrorOf } from './stripe.errors.ts';
-import { feeFromStripe, stripeCurrencies, stripeDigits, toStripe } from './stripe.money.ts';
+import { roundedFromStripe, stripeCurrencies, stripeDigits, toStripe } from './stripe.money.ts';
 import {
   intentExpansion,
   isDisputed,
@@ -266,7 +266,7 @@ export const stripeGateway = ({ client, account, clock, paymentMethodTypes }: St
       const balance = await call(undefined, (stripe, options) => stripe.balance.retrieve({}, options));
       const codes = new Set([...balance.available, ...balance.pending].map(({ currency }) => currency));
       const of = (amounts: Stripe.Balance['available'], code: string) =>
-        feeFromStripe(amounts.find(({ currency }) => currency === code)?.amount ?? 0, code);
+        roundedFromStripe(amounts.find(({ currency }) => currency === code)?.amount ?? 0, code);
       return [...codes].map((code) => ({ available: of(balance.available, code), pending: of(balance.pending, code) }));
     },
     status: client.status,
