@@ -1,3 +1,5 @@
+export { acmepayDelivery } from './acmepay.delivery.ts';
+export { acmepayVerifier } from './acmepay.signature.ts';
 export { releaseParked } from './intake.jobs.ts';
 export { type Account, accountCollection, type Intake, intakeCollection } from './intake.schema.ts';
 export { type Accepted, createIntakeService, type IntakeService } from './intake.service.ts';
@@ -8,6 +10,7 @@ export { stripeVerifier } from './stripe.signature.ts';
 export { twilioDelivery } from './twilio.delivery.ts';
 export { twilioVerifier } from './twilio.signature.ts';
 export {
+  acmepayReceived,
   maxWebhook,
   type ShopifyEventData,
   type StripeEventData,

@@ -29,6 +29,8 @@ export const stripeSubscriptionReceived = defineEvent('stripe.subscription.recei
 export const stripeCustomerReceived = defineEvent('stripe.customer.received', stripeEventData);
 export const stripeInvoiceReceived = defineEvent('stripe.invoice.received', stripeEventData);
 export const stripeOtherReceived = defineEvent('stripe.event.received', stripeEventData);
+/** AcmePay's events have the same parts. */
+export const acmepayReceived = defineEvent('acmepay.event.received', stripeEventData);
 
 export const shopifyEventData = z.object({
   id: z.string(),
@@ -42,7 +44,7 @@ export const shopifyReceived = defineEvent('shopify.event.received', shopifyEven
 /** `customers/data_request`, `customers/redact` and `shop/redact`, which every app must honour. */
 export const shopifyPrivacyRequested = defineEvent('shopify.privacy.requested', shopifyEventData);
 
-export const providerSchema = z.enum(['stripe', 'shopify', 'twilio', 'paypal', 'btcpay']);
+export const providerSchema = z.enum(['stripe', 'shopify', 'twilio', 'acmepay', 'paypal', 'btcpay']);
 
 export const accountConnected = defineEvent(
   'webhooks.account.connected',

@@ -10,6 +10,9 @@ export const stripeApiVersion = '2026-10-28.endive';
 /** The name of the deployment's own account, which has no `acct_…` where Stripe tells of it. */
 export const platformAccount = 'platform';
 
+/** The account that a tenant's own key is of, which it need not name. */
+export const ownAccount = 'own';
+
 export interface StripeClientOptions {
   /** `sk_…` or `rk_…`; without one every call fails with `unavailable`. */
   readonly secretKey: string | undefined;
@@ -78,7 +81,7 @@ export const createStripeClient = (options: StripeClientOptions): StripeClient =
         try {
           return await work(stripe, {
             maxNetworkRetries: 0,
-            ...(account === platformAccount ? {} : { stripeAccount: account }),
+            ...(account === platformAccount || account === ownAccount ? {} : { stripeAccount: account }),
             ...(key === undefined ? {} : { idempotencyKey: key }),
           });
         } catch (error) {

@@ -17,7 +17,7 @@ import {
 
 export interface StripeGatewayOptions {
   readonly client: StripeClient;
-  /** `acct_…` of a connected account, or `platform`. */
+  /** `acct_…` of a connected account, `platform` (the deployment's own), or `own` (of a tenant's key). */
   readonly account: string;
   readonly clock: Clock;
   /**

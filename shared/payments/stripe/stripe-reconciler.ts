@@ -121,7 +121,7 @@ export const createStripeReconciler = (options: StripeReconcilerOptions): Stripe
       const settled = Math.floor(clock.now() / 1_000) - settledAfter;
       const newest = events?.data.find(({ created }) => created <= settled)?.id;
       const found = distinct(events?.data.flatMap(({ type, data }) => foundIn(type, { ...data.object })) ?? []);
-      const goesOn = events !== undefined && events.has_more && last !== undefined && newest !== undefined;
+      const goesOn = events?.has_more === true && last !== undefined && newest !== undefined;
       last = newest ?? (events === undefined ? undefined : last);
       await keep(progress, found, { lastEvent: last });
       if (!goesOn) return;

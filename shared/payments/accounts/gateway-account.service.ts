@@ -1,0 +1,181 @@
+import * as z from 'zod';
+import type { Actor } from '../../kernel/actor.ts';
+import { type Clock, isoTime } from '../../kernel/clock.ts';
+import { OmniError } from '../../kernel/errors.ts';
+import { derivedId } from '../../kernel/ids.ts';
+import type { AuditLog } from '../../security/index.ts';
+import type { Database, Store, Stored, TenantStore, Transaction } from '../../store/store.ts';
+import type { Gateway, GatewayName } from '../gateways/gateway.ts';
+import {
+  type AccountIndex,
+  accountIdOf,
+  type Credentials,
+  type GatewayAccount,
+  type GatewayAccountSettings,
+  type GatewayAccountView,
+  gatewayNames,
+  type Mode,
+  type NewGatewayAccount,
+} from './gateway-account.schema.ts';
+
+/** Makes an adapter of what a tenant gave. Fails with `invalid-request` for credentials that lack something. */
+export type OpenGateway = (
+  name: GatewayName,
+  options: { readonly credentials: Credentials; readonly livemode: boolean },
+) => Promise<Gateway>;
+
+/** An account, ready to be called. */
+export interface ConnectedGateway {
+  readonly id: string;
+  readonly account: GatewayAccount;
+  readonly gateway: Gateway;
+}
+
+export interface GatewayAccountService {
+  /**
+   * Checks the credentials with the gateway, and keeps them. Fails with `already-exists` where the tenant has such an
+   * account, or another tenant has this one, and with `forbidden` for live credentials of a sandbox.
+   */
+  connect(actor: Actor, input: NewGatewayAccount): Promise<GatewayAccountView>;
+  list(actor: Actor): Promise<readonly GatewayAccountView[]>;
+  /** Fails with `not-found`. */
+  get(actor: Actor, id: string): Promise<GatewayAccountView>;
+  /** Replaces the settings; new credentials have to be of the same account. Fails with `not-found`. */
+  update(actor: Actor, id: string, settings: GatewayAccountSettings): Promise<GatewayAccountView>;
+  /** Forgets the credentials. What was paid stays. */
+  remove(actor: Actor, id: string): Promise<void>;
+  /** The accounts of a mode that are enabled. */
+  usable(tenant: string, mode: Mode): Promise<readonly ConnectedGateway[]>;
+  /** Also one that is disabled: what was begun there has to be ended. Fails with `not-found`. */
+  open(tenant: string, id: string): Promise<ConnectedGateway>;
+}
+
+export interface GatewayAccountOptions {
+  readonly database: Pick<Database, 'transaction'>;
+  readonly accounts: TenantStore<GatewayAccount>;
+  readonly index: Store<AccountIndex>;
+  readonly openGateway: OpenGateway;
+  readonly isSandbox: (tenant: string) => Promise<boolean>;
+  /** Says to whom webhooks of an account belong. Fails with `already-exists`. */
+  readonly claim: (gateway: GatewayName, account: string, tenant: string) => Promise<void>;
+  readonly audit: Pick<AuditLog, 'record'>;
+  readonly clock: Clock;
+}
+
+const maxOpen = 5_000;
+const credentialsSchema = z.record(z.string(), z.string());
+const noAccount = () => new OmniError('not-found', 'There is no such gateway account.');
+export const indexId = (tenant: string, id: string): string => derivedId('gai', tenant, id);
+
+export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAccountService => {
+  const { database, accounts, index, openGateway, isSandbox, claim, audit, clock } = options;
+  /** By tenant, account and revision: an adapter remembers how its gateway is. */
+  const opened = new Map<string, Promise<Gateway>>();
+
+  const connected = async (
+    tenant: string,
+    { id, revision, value }: Stored<GatewayAccount>,
+  ): Promise<ConnectedGateway> => {
+    const key = `${tenant}/${id}/${revision}`;
+    let gateway = opened.get(key);
+    if (gateway === undefined) {
+      if (opened.size >= maxOpen) opened.clear();
+      const credentials = credentialsSchema.parse(JSON.parse(value.credentials));
+      gateway = openGateway(value.gateway, { credentials, livemode: value.mode === 'live' });
+      opened.set(key, gateway);
+    }
+    return { id, account: value, gateway: await gateway };
+  };
+
+  const viewOf = ({ id, account: { credentials: _, ...account }, gateway }: ConnectedGateway): GatewayAccountView => ({
+    id,
+    ...account,
+    ...gateway.status(),
+  });
+
+  const find = async (tenant: string, id: string): Promise<Stored<GatewayAccount>> => {
+    const stored = await accounts.of(tenant).get(id);
+    if (stored === undefined) throw noAccount();
+    return stored;
+  };
+
+  /** Whose the credentials are. Those of another mode are refused. */
+  const identify = async (gateway: GatewayName, mode: Mode, credentials: Credentials): Promise<string> => {
+    const opened = await openGateway(gateway, { credentials, livemode: mode === 'live' });
+    const { id, livemode } = await opened.account();
+    if (livemode !== (mode === 'live')) {
+      throw new OmniError('invalid-request', `These are credentials of the ${livemode ? 'live' : 'test'} mode.`);
+    }
+    return id;
+  };
+
+  const record = (transaction: Transaction, actor: Actor, action: string, id: string) =>
+    audit.record(transaction, actor, {
+      action: `payments.gateway-account.${action}`,
+      target: { type: 'gateway-account', id },
+      outcome: 'success',
+    });
+
+  const all = async (tenant: string): Promise<readonly ConnectedGateway[]> => {
+    const { items } = await accounts.of(tenant).query({ limit: 2 * gatewayNames.length });
+    return Promise.all(items.map((stored) => connected(tenant, stored)));
+  };
+
+  return {
+    connect: async (actor, { gateway, mode, credentials, ...settings }) => {
+      const { tenant } = actor;
+      if (mode === 'live' && (await isSandbox(tenant))) {
+        throw new OmniError('forbidden', 'A sandbox has accounts of the test mode only.');
+      }
+      const id = accountIdOf(gateway, mode);
+      if ((await accounts.of(tenant).get(id)) !== undefined) {
+        throw new OmniError('already-exists', 'The tenant has such an account. Change or remove that one.');
+      }
+      const providerAccount = await identify(gateway, mode, credentials);
+      await claim(gateway, providerAccount, tenant);
+      const now = isoTime(clock.now());
+      const times = { createdAt: now, updatedAt: now };
+      const sealed = JSON.stringify(credentials);
+      const account: GatewayAccount = { gateway, mode, providerAccount, ...settings, ...times, credentials: sealed };
+      await database.transaction(async (transaction) => {
+        transaction.create(accounts.of(tenant), id, account);
+        transaction.create(index, indexId(tenant, id), { tenant, account: id });
+        await record(transaction, actor, 'connected', id);
+      });
+      return viewOf(await connected(tenant, await find(tenant, id)));
+    },
+    list: async ({ tenant }) => (await all(tenant)).map(viewOf),
+    get: async ({ tenant }, id) => viewOf(await connected(tenant, await find(tenant, id))),
+    update: async (actor, id, { credentials, ...settings }) => {
+      const { value, revision } = await find(actor.tenant, id);
+      if (
+        credentials !== undefined &&
+        (await identify(value.gateway, value.mode, credentials)) !== value.providerAccount
+      ) {
+        throw new OmniError('invalid-request', 'These are credentials of another account.');
+      }
+      const next: GatewayAccount = {
+        ...value,
+        ...settings,
+        ...(credentials === undefined ? {} : { credentials: JSON.stringify(credentials) }),
+        updatedAt: isoTime(clock.now()),
+      };
+      await database.transaction(async (transaction) => {
+        transaction.update(accounts.of(actor.tenant), id, next, { revision });
+        await record(transaction, actor, 'updated', id);
+      });
+      return viewOf(await connected(actor.tenant, await find(actor.tenant, id)));
+    },
+    remove: async (actor, id) => {
+      const { revision } = await find(actor.tenant, id);
+      await database.transaction(async (transaction) => {
+        transaction.delete(accounts.of(actor.tenant), id, { revision });
+        transaction.delete(index, indexId(actor.tenant, id));
+        await record(transaction, actor, 'removed', id);
+      });
+    },
+    usable: async (tenant, mode) =>
+      (await all(tenant)).filter(({ account }) => account.enabled && account.mode === mode),
+    open: async (tenant, id) => connected(tenant, await find(tenant, id)),
+  };
+};

@@ -1,0 +1,104 @@
+import type { MakeEvent } from '../events/define-event.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { NewId } from '../kernel/ids.ts';
+import type { AuditLog } from '../security/index.ts';
+import type { Database } from '../store/store.ts';
+import type { Logger } from '../telemetry/index.ts';
+import { accountIndexCollection, gatewayAccountCollection } from './accounts/gateway-account.schema.ts';
+import {
+  createGatewayAccounts,
+  type GatewayAccountOptions,
+  type OpenGateway,
+} from './accounts/gateway-account.service.ts';
+import { createLedgerHolds } from './ledger/holds.ts';
+import {
+  ledgerAccountCollection,
+  ledgerBalanceCollection,
+  ledgerEntryCollection,
+  ledgerHoldCollection,
+} from './ledger/ledger.schema.ts';
+import { createLedger } from './ledger/ledger.service.ts';
+import { createBalances } from './payments/balances.ts';
+import { createPaymentDriver } from './payments/payment.driver.ts';
+import { parkedPaymentCollection, paymentCollection, paymentWatchCollection } from './payments/payment.schema.ts';
+import { createPaymentService } from './payments/payment.service.ts';
+import { createPaymentSync } from './payments/payment.sync.ts';
+import { routingRuleCollection } from './routing/routing-rule.schema.ts';
+import { createRoutingRules } from './routing/routing-rule.service.ts';
+
+export interface PaymentsOptions {
+  readonly database: Database;
+  readonly openGateway: OpenGateway;
+  readonly isSandbox: GatewayAccountOptions['isSandbox'];
+  readonly claim: GatewayAccountOptions['claim'];
+  readonly audit: Pick<AuditLog, 'record'>;
+  readonly makeEvent: MakeEvent;
+  readonly newId: NewId;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export const paymentCollections = [
+  gatewayAccountCollection,
+  accountIndexCollection,
+  routingRuleCollection,
+  paymentCollection,
+  paymentWatchCollection,
+  parkedPaymentCollection,
+  ledgerAccountCollection,
+  ledgerEntryCollection,
+  ledgerBalanceCollection,
+  ledgerHoldCollection,
+];
+
+/** Everything that takes payments and keeps the books of them, with what the jobs need. */
+export const createPayments = (options: PaymentsOptions) => {
+  const { database, clock } = options;
+  const payments = database.tenants(paymentCollection);
+  const watches = database.platform(paymentWatchCollection);
+  const parked = database.tenants(parkedPaymentCollection);
+  const accountIndex = database.platform(accountIndexCollection);
+  const balances = database.tenants(ledgerBalanceCollection);
+  const ledger = createLedger({
+    database,
+    accounts: database.tenants(ledgerAccountCollection),
+    entries: database.tenants(ledgerEntryCollection),
+    balances,
+    clock,
+  });
+  const gatewayAccounts = createGatewayAccounts({
+    ...options,
+    accounts: database.tenants(gatewayAccountCollection),
+    index: accountIndex,
+  });
+  const routingRules = createRoutingRules({ ...options, rules: database.tenants(routingRuleCollection) });
+  const sync = createPaymentSync({ ...options, payments, watches, accounts: gatewayAccounts, ledger });
+  const driver = createPaymentDriver({ database, payments, accounts: gatewayAccounts, sync, clock });
+  return {
+    database,
+    payments,
+    watches,
+    parked,
+    accountIndex,
+    ledger,
+    holds: createLedgerHolds({ database, ledger, holds: database.tenants(ledgerHoldCollection), balances, clock }),
+    balances: createBalances({ payments, accounts: gatewayAccounts, ledger, clock }),
+    gatewayAccounts,
+    routingRules,
+    sync,
+    paymentService: createPaymentService({
+      ...options,
+      payments,
+      watches,
+      parked,
+      accounts: gatewayAccounts,
+      rules: routingRules,
+      driver,
+      sync,
+    }),
+    makeEvent: options.makeEvent,
+    clock,
+    logger: options.logger,
+  };
+};
+export type Payments = ReturnType<typeof createPayments>;

@@ -1,0 +1,142 @@
+import * as z from 'zod';
+import type { Actor } from '../../kernel/actor.ts';
+import { type Clock, isoTime } from '../../kernel/clock.ts';
+import { isOmniError, OmniError } from '../../kernel/errors.ts';
+import type { TenantStore } from '../../store/store.ts';
+import type { ConnectedGateway, GatewayAccountService } from '../accounts/gateway-account.service.ts';
+import type { GatewayPayment } from '../gateways/gateway.ts';
+import { inBook } from '../ledger/chart.ts';
+import type { Ledger } from '../ledger/ledger.service.ts';
+import { factsOf, gatewayAccounts } from './payment.facts.ts';
+import type { Payment } from './payment.schema.ts';
+
+export const reconciliationViewSchema = z
+  .object({
+    account: z.string(),
+    at: z.iso.datetime(),
+    /** Whether all payments of the range were compared, or there were too many for one call. */
+    complete: z.boolean(),
+    currencies: z.array(
+      z.object({
+        currency: z.string(),
+        gateway: z.number().meta({ description: 'What the gateway says that it owes, in minor units.' }),
+        ledger: z.number(),
+        difference: z.number(),
+        explained: z.number(),
+        unexplained: z.number().meta({ description: 'Such as payouts that were not posted.' }),
+      }),
+    ),
+    items: z.array(
+      z.object({
+        payment: z.string().nullable(),
+        gatewayReference: z.string(),
+        currency: z.string(),
+        amount: z.number(),
+        reason: z.string(),
+      }),
+    ),
+  })
+  .meta({ id: 'LedgerReconciliation' });
+export type ReconciliationView = z.infer<typeof reconciliationViewSchema>;
+
+export interface BalanceOptions {
+  readonly payments: TenantStore<Payment>;
+  readonly accounts: Pick<GatewayAccountService, 'open'>;
+  readonly ledger: Pick<Ledger, 'balance'>;
+  readonly clock: Clock;
+}
+
+export interface BalanceService {
+  /**
+   * Compares what a gateway says that it owes with the books, and explains the difference payment by payment: what is
+   * there and not booked yet, and what is no payment of ours. Fails with `precondition-failed` where it tells no balance.
+   */
+  reconcile(actor: Actor, account: string, since: string): Promise<ReconciliationView>;
+}
+
+const maxPages = 10;
+const maxItems = 200;
+
+type Item = ReconciliationView['items'][number];
+
+export const createBalances = ({ payments, accounts, ledger, clock }: BalanceOptions): BalanceService => {
+  const bookedOn = async (actor: Actor, account: string): Promise<number> => {
+    try {
+      return await ledger.balance(actor, account);
+    } catch (error) {
+      if (isOmniError(error, 'not-found')) return 0;
+      throw error;
+    }
+  };
+
+  /** What a payment moves at the gateway that the books do not have. */
+  const unbooked = ({ gateway }: ConnectedGateway, remote: GatewayPayment, local: Payment | undefined): Item[] => {
+    const known = new Set(local?.facts.map(({ key }) => key));
+    const { pending } = gatewayAccounts(gateway.name);
+    return factsOf(gateway.name, remote).flatMap(({ key, amount, move }) => {
+      if (move === undefined || amount === null || known.has(key) || !move.includes(pending)) return [];
+      return [
+        {
+          payment: local === undefined ? null : (remote.payment ?? null),
+          gatewayReference: remote.reference,
+          currency: amount.currency,
+          amount: move[0] === pending ? amount.amount : -amount.amount,
+          reason: local === undefined ? `no payment of ours: ${key}` : `not booked yet: ${key}`,
+        },
+      ];
+    });
+  };
+
+  const differences = async (tenant: string, connected: ConnectedGateway, since: string) => {
+    const items: Item[] = [];
+    const { gateway } = connected;
+    if (gateway.list === undefined) return { items, complete: false };
+    let cursor: string | undefined;
+    for (let page = 0; page < maxPages; page += 1) {
+      const { items: remotes, nextCursor } = await gateway.list(since, cursor);
+      const found = await payments.of(tenant).getMany(remotes.map(({ payment }) => payment ?? 'none'));
+      remotes.forEach((remote, i) => {
+        const local = found[i]?.value;
+        items.push(...unbooked(connected, remote, local?.account === connected.id ? local : undefined));
+      });
+      if (nextCursor === null) return { items, complete: true };
+      cursor = nextCursor;
+    }
+    return { items, complete: false };
+  };
+
+  return {
+    reconcile: async (actor, id, since) => {
+      const connected = await accounts.open(actor.tenant, id);
+      const { gateway, account } = connected;
+      if (gateway.balances === undefined) {
+        throw new OmniError('precondition-failed', 'This gateway tells no balance.');
+      }
+      const [balances, { items, complete }] = await Promise.all([
+        gateway.balances(),
+        differences(actor.tenant, connected, since),
+      ]);
+      const name = inBook(account.mode, gatewayAccounts(gateway.name).pending);
+      const currencies = await Promise.all(
+        balances.map(async ({ available, pending }) => {
+          const { currency } = available;
+          const total = available.amount + pending.amount;
+          const booked = await bookedOn(actor, `${name}@${currency}`);
+          const explained = items
+            .filter((item) => item.currency === currency)
+            .reduce((sum, { amount }) => sum + amount, 0);
+          const difference = total - booked;
+          return {
+            currency,
+            gateway: total,
+            ledger: booked,
+            difference,
+            explained,
+            unexplained: difference - explained,
+          };
+        }),
+      );
+      return { account: id, at: isoTime(clock.now()), complete, currencies, items: items.slice(0, maxItems) };
+    },
+  };
+};

@@ -1,0 +1,121 @@
+import type { EventType, MakeEvent } from '../../events/define-event.ts';
+import type { DomainEvent } from '../../kernel/event.ts';
+import { derivedId } from '../../kernel/ids.ts';
+import type { Money } from '../../kernel/money.ts';
+import type { GatewayName, GatewayPayment } from '../gateways/gateway.ts';
+import { type Book, inBook } from '../ledger/chart.ts';
+import type { LedgerTransaction } from '../ledger/posting.ts';
+import {
+  disputeLost,
+  disputeWon,
+  type PaymentEventData,
+  paymentCanceled,
+  paymentDisputed,
+  paymentFailed,
+  paymentRefunded,
+  paymentSucceeded,
+  refundFailed,
+} from './payment.events.ts';
+import type { Payment } from './payment.schema.ts';
+
+/** Accounts that money moves between, debit first. */
+type Move = readonly [debit: string, credit: string];
+
+/**
+ * Something that is so at the gateway and stays so, under a natural key. A later state of a payment has all facts of an
+ * earlier one, so it does not matter which states in between were seen: what is booked and told in the end is the same.
+ */
+export interface PaymentFact {
+  readonly key: string;
+  readonly amount: Money | null;
+  readonly move?: Move;
+  readonly event?: EventType<PaymentEventData>;
+}
+
+/** The accounts of the chart that a gateway's payments are booked on. */
+export const gatewayAccounts = (gateway: GatewayName) => ({
+  /** What the gateway owes us. */
+  pending: `gateway:${gateway}:pending`,
+  /** What payers have paid, until whoever sold something books it as revenue. */
+  customers: 'customers:unapplied',
+  fees: `fees:${gateway}`,
+  disputes: `disputes:${gateway}`,
+  losses: `losses:disputes`,
+});
+
+const moneyFacts = (gateway: GatewayName, remote: GatewayPayment): readonly PaymentFact[] => {
+  const { pending, customers, fees, disputes, losses } = gatewayAccounts(gateway);
+  const facts: PaymentFact[] = [];
+  const { captured, fee } = remote;
+  if (captured.amount > 0) {
+    const key = `captured:${captured.amount}`;
+    facts.push({ key, amount: captured, move: [pending, customers], event: paymentSucceeded });
+  }
+  if (fee !== undefined && fee.amount > 0) {
+    facts.push({ key: `fee:${fee.currency}:${fee.amount}`, amount: fee, move: [fees, pending] });
+  }
+  for (const { reference, amount, status } of remote.refunds) {
+    facts.push({ key: `refund:${reference}:made`, amount, move: [customers, pending] });
+    if (status === 'succeeded') facts.push({ key: `refund:${reference}:succeeded`, amount, event: paymentRefunded });
+    if (status === 'failed') {
+      facts.push({ key: `refund:${reference}:failed`, amount, move: [pending, customers], event: refundFailed });
+    }
+  }
+  for (const { reference, amount, status } of remote.disputes) {
+    const key = `dispute:${reference}`;
+    facts.push({ key: `${key}:opened`, amount, move: [disputes, pending], event: paymentDisputed });
+    if (status === 'won') facts.push({ key: `${key}:won`, amount, move: [pending, disputes], event: disputeWon });
+    if (status === 'lost') facts.push({ key: `${key}:lost`, amount, move: [losses, disputes], event: disputeLost });
+  }
+  return facts;
+};
+
+/** Every fact that a state of a payment at its gateway implies. */
+export const factsOf = (gateway: GatewayName, remote: GatewayPayment): readonly PaymentFact[] => {
+  const ends: Partial<Record<GatewayPayment['status'], PaymentFact>> = {
+    failed: { key: 'failed', amount: null, event: paymentFailed },
+    expired: { key: 'expired', amount: null, event: paymentFailed },
+    canceled: { key: 'canceled', amount: null, event: paymentCanceled },
+  };
+  const end = ends[remote.status];
+  return [...moneyFacts(gateway, remote), ...(end === undefined ? [] : [end])];
+};
+
+/** What a fact is in the books: nothing, where no money moves. A key may have no character that the ledger's has not. */
+export const postingOf = (payment: string, book: Book, { key, amount, move }: PaymentFact): LedgerTransaction[] => {
+  if (move === undefined || amount === null) return [];
+  const [debit, credit] = move;
+  return [
+    {
+      key: derivedId('ltx', payment, key),
+      lines: [
+        { account: inBook(book, debit), amount },
+        { account: inBook(book, credit), amount: { ...amount, amount: -amount.amount } },
+      ],
+      description: `${payment} ${key}`,
+      source: payment,
+    },
+  ];
+};
+
+/** What a fact is told as. The same fact is always the same event. */
+export const eventOf = (
+  makeEvent: MakeEvent,
+  tenant: string,
+  id: string,
+  payment: Payment,
+  { key, amount, event }: PaymentFact,
+): DomainEvent[] => {
+  if (event === undefined) return [];
+  const { reference, customer, gateway, mode, decline } = payment;
+  const money = amount ?? payment;
+  const data = { payment: id, reference, customer, gateway, mode, decline };
+  return [
+    makeEvent(event, {
+      id: derivedId('evt', tenant, id, key),
+      tenant,
+      subject: id,
+      data: { ...data, amount: money.amount, currency: money.currency },
+    }),
+  ];
+};

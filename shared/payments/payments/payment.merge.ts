@@ -1,0 +1,119 @@
+import { isoTime } from '../../kernel/clock.ts';
+import { OmniError } from '../../kernel/errors.ts';
+import { derivedId } from '../../kernel/ids.ts';
+import type { GatewayName, GatewayPayment, GatewayRefund } from '../gateways/gateway.ts';
+import { paymentFailed } from './payment.events.ts';
+import { factsOf, type PaymentFact } from './payment.facts.ts';
+import type { Payment, PaymentState, Refund } from './payment.schema.ts';
+
+export const finalStates: ReadonlySet<PaymentState> = new Set(['captured', 'canceled', 'failed', 'expired']);
+
+/** Whether nothing is to be waited for: then only a dispute or a refund of somebody else can change it. */
+export const isSettled = ({ status, refunds }: Payment): boolean =>
+  finalStates.has(status) && refunds.every((refund) => refund.status === 'succeeded' || refund.status === 'failed');
+
+export interface Merged {
+  readonly next: Payment;
+  /** Those that were not known before. */
+  readonly facts: readonly PaymentFact[];
+}
+
+const isSame = (ours: Refund, { reference, refund }: GatewayRefund): boolean =>
+  ours.gatewayReference === reference || ours.id === refund;
+
+/** Our refunds with what became of them, and those that somebody made at the gateway itself. */
+const mergeRefunds = (local: Payment, remote: GatewayPayment, now: string): Refund[] => {
+  const ours = local.refunds.map((refund) => {
+    const there = remote.refunds.find((one) => isSame(refund, one));
+    if (there === undefined) return refund;
+    return { ...refund, amount: there.amount.amount, status: there.status, gatewayReference: there.reference };
+  });
+  const others = remote.refunds
+    .filter((one) => !local.refunds.some((refund) => isSame(refund, one)))
+    .map(
+      ({ reference, amount, status }): Refund => ({
+        id: derivedId('ref', remote.reference, reference),
+        ...amount,
+        reason: null,
+        status,
+        gatewayReference: reference,
+        createdAt: now,
+      }),
+    );
+  return [...ours, ...others];
+};
+
+const sumOf = (all: readonly { readonly amount: number }[]): number => all.reduce((sum, { amount }) => sum + amount, 0);
+
+/** What the gateway tells has to be of this payment, in its mode and currency. */
+const requireOurs = (local: Payment, id: string, remote: GatewayPayment): void => {
+  const isOurs =
+    (remote.payment === undefined || remote.payment === id) &&
+    remote.livemode === (local.mode === 'live') &&
+    remote.amount.currency === local.currency;
+  if (!isOurs) throw new OmniError('precondition-failed', 'What the gateway tells is not of this payment.');
+};
+
+/** The payment as the gateway has it, and what is new of it. Pure; the gateway's word replaces ours. */
+export const mergePayment = (local: Payment, { id, gateway, remote, fetchedAt, now }: MergeInput): Merged => {
+  requireOurs(local, id, remote);
+  const time = isoTime(now);
+  const known = new Set(local.facts.map(({ key }) => key));
+  const facts = factsOf(gateway, remote).filter(({ key }) => !known.has(key));
+  const refunds = mergeRefunds(local, remote, time);
+  const next: Payment = {
+    ...local,
+    status: remote.status,
+    gateway,
+    gatewayReference: remote.reference,
+    captured: remote.captured.amount,
+    refunded: sumOf(refunds.filter(({ status }) => status !== 'failed' && status !== 'created')),
+    disputed: sumOf(remote.disputes.filter(({ status }) => status !== 'won').map(({ amount }) => amount)),
+    fee: remote.fee ?? null,
+    nextAction: remote.nextAction ?? null,
+    decline: remote.decline ?? null,
+    attempts: local.attempts.map((attempt, i) =>
+      i === local.attempts.length - 1 ? { ...attempt, calls: 0, leaseUntil: null, outcome: 'made' } : attempt,
+    ),
+    refunds,
+    facts: [...local.facts, ...facts.map(({ key, amount }) => ({ key, amount: amount?.amount ?? null, at: time }))],
+    syncedAt: isoTime(fetchedAt),
+    updatedAt: time,
+  };
+  return { next, facts };
+};
+
+export interface MergeInput {
+  readonly id: string;
+  readonly gateway: GatewayName;
+  readonly remote: GatewayPayment;
+  /** When it was asked for. */
+  readonly fetchedAt: number;
+  readonly now: number;
+}
+
+const endedBy = (local: Payment, fact: PaymentFact, change: Partial<Payment>, now: number): Merged => {
+  if (local.facts.some(({ key }) => key === fact.key)) return { next: { ...local, ...change }, facts: [] };
+  const time = isoTime(now);
+  const facts = [...local.facts, { key: fact.key, amount: null, at: time }];
+  return { next: { ...local, ...change, facts, updatedAt: time }, facts: [fact] };
+};
+
+/** The gateway has it no more. What was paid stays booked; what was not paid never will be. */
+export const tombstone = (local: Payment, now: number): Merged => {
+  const paid = finalStates.has(local.status);
+  const fact: PaymentFact = { key: 'deleted', amount: null, ...(paid ? {} : { event: paymentFailed }) };
+  const status = paid ? local.status : 'canceled';
+  return endedBy(local, fact, { deleted: true, status, nextAction: null, syncedAt: isoTime(now) }, now);
+};
+
+/** No gateway took it. */
+export const refused = (local: Payment, refusal: string, now: number): Merged => {
+  const attempts = local.attempts.map((attempt, i) =>
+    i === local.attempts.length - 1
+      ? { ...attempt, calls: 0, leaseUntil: null, outcome: 'refused' as const, refusal }
+      : attempt,
+  );
+  const fact: PaymentFact = { key: 'failed', amount: null, event: paymentFailed };
+  return endedBy(local, fact, { status: 'failed', decline: 'processing-error', attempts }, now);
+};
