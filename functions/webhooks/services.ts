@@ -1,6 +1,7 @@
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   accountCollection,
+  btcPayVerifier,
   createIntakeService,
   intakeCollection,
   shopifyVerifier,
@@ -22,6 +23,9 @@ export const createServices = ({ config, database, bus, makeEvent, clock, metric
       clock,
     }),
     verifyStripe: stripeVerifier({ secrets: config.webhooks.stripe, now: clock.now }),
+    verifyBtcPay: btcPayVerifier(config.webhooks.btcPay),
+    // BTCPay has no modes: what is deployed is live.
+    btcPayLivemode: config.environment === 'cloud',
     verifyShopify: shopifyVerifier(config.webhooks.shopify),
     verifyTwilio: twilioVerifier(config.twilio),
     received: metrics.counter('webhooks_received_total', 'Accepted webhooks.', ['provider', 'outcome']),

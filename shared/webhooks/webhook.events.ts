@@ -31,6 +31,8 @@ export const stripeInvoiceReceived = defineEvent('stripe.invoice.received', stri
 export const stripeOtherReceived = defineEvent('stripe.event.received', stripeEventData);
 /** AcmePay's events have the same parts. */
 export const acmepayReceived = defineEvent('acmepay.event.received', stripeEventData);
+/** So have BTCPay's. */
+export const btcPayReceived = defineEvent('btcpay.event.received', stripeEventData);
 
 export const shopifyEventData = z.object({
   id: z.string(),
