@@ -1,5 +1,15 @@
-import { stripeCollections, stripeJobs, stripeReconciliation } from '#shared/payments/index.ts';
+import {
+  paymentCollections,
+  paymentJobs,
+  paymentSchedules,
+  stripeCollections,
+  stripeJobs,
+  stripeReconciliation,
+} from '#shared/payments/index.ts';
 import { defineFunction } from '#shared/runtime/function.ts';
+import { payments as paymentRoutes } from './routes/payments.ts';
+import { paymentsLedger } from './routes/payments-ledger.ts';
+import { paymentsSetup } from './routes/payments-setup.ts';
 import { stripe } from './routes/stripe.ts';
 import { stripePayments } from './routes/stripe-payments.ts';
 import { stripeSubscriptions } from './routes/stripe-subscriptions.ts';
@@ -7,10 +17,18 @@ import type { PaymentServices } from './services.ts';
 
 export const payments = defineFunction<PaymentServices>({
   name: 'payments',
-  paths: ['/api/v1/stripe'],
-  routes: (services) => [...stripe(services), ...stripePayments(services), ...stripeSubscriptions(services)],
-  jobs: [...stripeJobs],
-  schedules: [stripeReconciliation],
-  collections: [...stripeCollections],
+  paths: ['/api/v1/stripe', '/api/v1/payments'],
+  // What has a name of its own before what is any payment's id.
+  routes: (services) => [
+    ...stripe(services),
+    ...stripePayments(services),
+    ...stripeSubscriptions(services),
+    ...paymentsLedger(services),
+    ...paymentsSetup(services),
+    ...paymentRoutes(services),
+  ],
+  jobs: [...stripeJobs, ...paymentJobs],
+  schedules: [stripeReconciliation, ...paymentSchedules],
+  collections: [...stripeCollections, ...paymentCollections],
   secrets: ['STRIPE_SECRET_KEY'],
 });

@@ -1,4 +1,4 @@
-import { stripeCustomerCollection } from '#shared/payments/index.ts';
+import { gatewayAccountCollection, stripeCustomerCollection } from '#shared/payments/index.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   authSettingsCollection,
@@ -119,7 +119,7 @@ const createProtection = (runtime: Runtime) => {
 };
 
 /** Every collection with encrypted fields, of whatever function: rotation renews these. A test finds one that is missing. */
-export const encryptedCollections = [secretValueCollection, stripeCustomerCollection];
+export const encryptedCollections = [secretValueCollection, gatewayAccountCollection, stripeCustomerCollection];
 
 /** Keys, and what is kept under them. */
 const createEncryption = ({ database, keyRings: keys, fieldEncryption: fields, blobs, makeEvent, clock }: Runtime) => {

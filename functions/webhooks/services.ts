@@ -1,6 +1,7 @@
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   accountCollection,
+  acmepayVerifier,
   btcPayVerifier,
   createIntakeService,
   intakeCollection,
@@ -26,6 +27,7 @@ export const createServices = ({ config, database, bus, makeEvent, clock, metric
     verifyBtcPay: btcPayVerifier(config.webhooks.btcPay),
     // BTCPay has no modes: what is deployed is live.
     btcPayLivemode: config.environment === 'cloud',
+    verifyAcmepay: acmepayVerifier({ secrets: config.webhooks.acmepay, now: clock.now }),
     verifyShopify: shopifyVerifier(config.webhooks.shopify),
     verifyTwilio: twilioVerifier(config.twilio),
     received: metrics.counter('webhooks_received_total', 'Accepted webhooks.', ['provider', 'outcome']),

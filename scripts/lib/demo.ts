@@ -1,5 +1,7 @@
+import { createServices } from '#functions/payments/services.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import { accountCollection, createIntakeService, intakeCollection } from '#shared/webhooks/index.ts';
+import { connectDemo } from './acmepay.ts';
 
 export const demoTenant = 'demo';
 
@@ -22,6 +24,7 @@ export const makeDemo = async (runtime: Runtime): Promise<{ readonly apiKey: str
     apiKeys.issue({ tenant: demoTenant, name: 'npm start', scopes: ['*'], requestsPerMinute }),
     intake.connect('stripe', 'platform', demoTenant),
     intake.connect('shopify', 'demo-shop.myshopify.com', demoTenant),
+    connectDemo(createServices(runtime), demoTenant),
   ]);
   return { apiKey: key.text };
 };

@@ -8,6 +8,8 @@ export const devFileSchema = z.strictObject({
   tenant: z.string(),
   apiKey: z.string(),
   webhookSecrets: z.strictObject({ stripe: z.string(), shopify: z.string() }),
+  /** The sandbox of the reference gateway: what its `/sandbox/…` paths want as a bearer. */
+  acmePay: z.strictObject({ url: z.url(), adminToken: z.string() }),
   /** Proves a caller internal: `Authorization: Bearer …` on paths under `/internal`. */
   internalToken: z.string(),
   projectId: z.string(),

@@ -6,6 +6,7 @@ import { type Config, loadConfig } from '#shared/config/config.ts';
 import { type EmbeddedBus, embeddedBus } from '#shared/events/embedded.ts';
 import { mailboxHandler, openMailbox } from '#shared/messaging/index.ts';
 import { createRuntime, type Runtime } from '#shared/runtime/runtime.ts';
+import { startAcmePay } from './acmepay.ts';
 import { demoTenant, firstRequest, makeDemo } from './demo.ts';
 import { writeDevFile } from './dev-file.ts';
 import { type Emulator, findJava, startFirestore, startPubSub } from './emulators.ts';
@@ -36,11 +37,16 @@ export interface StartOptions {
   readonly log: (text: string) => void;
 }
 
-type Secrets = Record<'stripe' | 'shopify' | 'internal', string>;
+type Secrets = Record<'stripe' | 'shopify' | 'acmepay' | 'internal', string>;
 
 const hex = (bytes: number): string => randomBytes(bytes).toString('hex');
 
-const newSecrets = (): Secrets => ({ stripe: `whsec_${hex(24)}`, shopify: `shpss_${hex(16)}`, internal: hex(24) });
+const newSecrets = (): Secrets => ({
+  stripe: `whsec_${hex(24)}`,
+  shopify: `shpss_${hex(16)}`,
+  acmepay: hex(24),
+  internal: hex(24),
+});
 
 const listenOn = async (server: Server, port: number): Promise<string> => {
   try {
@@ -135,11 +141,12 @@ const commonEnvironment = (
 };
 
 /** Those that were made for this run, and those of accounts of one's own at providers. */
-const secretsOf = ({ environment }: StartOptions, { stripe, shopify }: Secrets): Record<string, string> => {
+const secretsOf = ({ environment }: StartOptions, { stripe, shopify, acmepay }: Secrets): Record<string, string> => {
   const { STRIPE_SECRET_KEY: key, STRIPE_WEBHOOK_SECRETS: theirs } = environment;
   return {
     STRIPE_WEBHOOK_SECRETS: theirs === undefined ? stripe : `${stripe},${theirs}`,
     SHOPIFY_WEBHOOK_SECRETS: shopify,
+    ACMEPAY_WEBHOOK_SECRETS: acmepay,
     ...(key === undefined ? {} : { STRIPE_SECRET_KEY: key }),
   };
 };
@@ -222,7 +229,9 @@ const bringUp = async (options: StartOptions, stack: AsyncDisposableStack): Prom
   const emulators = await startEmulators(options, stack);
 
   const secrets = newSecrets();
-  const common = commonEnvironment(options, emulators, secrets);
+  const acmepay = await startAcmePay(`${baseUrl}/webhooks/acmepay`, secrets.acmepay);
+  stack.defer(() => acmepay.stop());
+  const common = { ...commonEnvironment(options, emulators, secrets), ACMEPAY_URL: acmepay.baseUrl };
   const webhookSecrets = secretsOf(options, secrets);
   const config = loadConfig({ ...common, ...webhookSecrets });
   const bus = emulators.pubSub === undefined ? embeddedBus() : undefined;
@@ -252,6 +261,7 @@ const bringUp = async (options: StartOptions, stack: AsyncDisposableStack): Prom
     tenant: demoTenant,
     apiKey,
     webhookSecrets: { stripe: secrets.stripe, shopify: secrets.shopify },
+    acmePay: { url: acmepay.baseUrl, adminToken: acmepay.adminToken },
     internalToken: secrets.internal,
     projectId: config.projectId,
     topic: config.bus.topic,

@@ -53,6 +53,9 @@ const environmentSchema = z.object({
   STRIPE_API_URL: z.url({ protocol: /^https?$/ }).default('https://api.stripe.com'),
   SHOPIFY_WEBHOOK_SECRETS: list,
   BTCPAY_WEBHOOK_SECRETS: list,
+  ACMEPAY_WEBHOOK_SECRETS: list,
+  /** Where the reference gateway is; without it there is none. */
+  ACMEPAY_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** The `iss` and `aud` of access tokens. */
   OMNI_ISSUER: z.string().min(1).default('https://omni.localhost'),
   OMNI_AUDIENCE: z.string().min(1).default('omni'),
@@ -111,7 +114,13 @@ export const loadConfig = (environment: Environment = process.env) => {
     },
     tokens: { issuer: env.OMNI_ISSUER, audience: env.OMNI_AUDIENCE },
     appUrl: env.OMNI_APP_URL,
-    webhooks: { stripe: env.STRIPE_WEBHOOK_SECRETS, shopify: env.SHOPIFY_WEBHOOK_SECRETS, btcPay: env.BTCPAY_WEBHOOK_SECRETS },
+    webhooks: {
+      stripe: env.STRIPE_WEBHOOK_SECRETS,
+      shopify: env.SHOPIFY_WEBHOOK_SECRETS,
+      acmepay: env.ACMEPAY_WEBHOOK_SECRETS,
+      btcPay: env.BTCPAY_WEBHOOK_SECRETS,
+    },
+    acmepayUrl: env.ACMEPAY_URL,
     stripe: { secretKey: env.STRIPE_SECRET_KEY, baseUrl: env.STRIPE_API_URL },
     mail: {
       kind: env.OMNI_MAIL ?? (env.OMNI_ENVIRONMENT === 'local' ? 'local' : 'smtp'),

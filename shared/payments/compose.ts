@@ -64,6 +64,7 @@ export const createPayments = (options: PaymentsOptions) => {
     accounts: database.tenants(ledgerAccountCollection),
     entries: database.tenants(ledgerEntryCollection),
     balances,
+    audit: options.audit,
     clock,
   });
   const gatewayAccounts = createGatewayAccounts({

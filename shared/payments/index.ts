@@ -1,4 +1,63 @@
-export { createStripeClient, type StripeClient } from './gateways/stripe.client.ts';
+export {
+  accountIdSchema,
+  gatewayAccountCollection,
+  gatewayAccountSettingsSchema,
+  gatewayAccountViewSchema,
+  modeSchema,
+  newGatewayAccountSchema,
+} from './accounts/gateway-account.schema.ts';
+export type { OpenGateway } from './accounts/gateway-account.service.ts';
+export { createPayments, type Payments, type PaymentsOptions, paymentCollections } from './compose.ts';
+export { acmePay } from './gateways/acmepay.ts';
+export { btcPayGateway } from './gateways/btcpay.ts';
+export type { Gateway, GatewayName } from './gateways/gateway.ts';
+export { createPayPalClient } from './gateways/paypal.client.ts';
+export { paypalGateway } from './gateways/paypal.ts';
+export { createStripeClient, ownAccount, type StripeClient } from './gateways/stripe.client.ts';
+export { stripeGateway } from './gateways/stripe.ts';
+export { accountOf, type Book, chart, inBook } from './ledger/chart.ts';
+export type { HoldRequest, LedgerHolds } from './ledger/holds.ts';
+export {
+  entryViewSchema,
+  ledgerAccountViewSchema,
+  statementViewSchema,
+  transactionInputSchema,
+  transactionViewSchema,
+  trialBalanceViewSchema,
+} from './ledger/ledger.schema.ts';
+export type { Ledger } from './ledger/ledger.service.ts';
+export type { LedgerLine, LedgerTransaction } from './ledger/posting.ts';
+export { reconciliationViewSchema } from './payments/balances.ts';
+export {
+  disputeLost,
+  disputeWon,
+  type PaymentEventData,
+  paymentCanceled,
+  paymentDisputed,
+  paymentFailed,
+  paymentRefunded,
+  paymentSucceeded,
+  refundFailed,
+} from './payments/payment.events.ts';
+export { type PaymentJobServices, paymentJobs, paymentSchedules } from './payments/payment.jobs.ts';
+export {
+  captureInputSchema,
+  factViewSchema,
+  type PaymentInput,
+  type PaymentView,
+  parkedViewSchema,
+  paymentCollection,
+  paymentInputSchema,
+  paymentStatusSchema,
+  paymentViewSchema,
+  type Refund,
+  type RefundInput,
+  refundInputSchema,
+  refundViewSchema,
+  routeViewSchema,
+} from './payments/payment.schema.ts';
+export type { PaymentService } from './payments/payment.service.ts';
+export { routingRuleInputSchema, routingRuleViewSchema } from './routing/routing-rule.schema.ts';
 export { stripeInvoicePaid, stripeRecordChanged, stripeSubscriptionEnded } from './stripe/stripe.events.ts';
 export { stripeJobs, stripeReconciliation } from './stripe/stripe.jobs.ts';
 export * as stripeSchemas from './stripe/stripe.schema.ts';

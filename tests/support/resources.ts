@@ -5,6 +5,7 @@ import { settledAfter } from '#shared/security/index.ts';
 import { accountCollection } from '#shared/webhooks/index.ts';
 import { makeIdentity } from './auth.ts';
 import type { Operation } from './operations.ts';
+import { makePayments } from './payment-resources.ts';
 import { request, type TestRuntime } from './runtime.ts';
 import { twilioIds, twilioPath } from './signatures.ts';
 
@@ -97,6 +98,7 @@ export const makeResources = async (
   const version = { name: secret, version: '1' };
   const made: Resources = {
     ...identity,
+    ...(await makePayments(runtime, tenant)),
     [`${advanced}/secrets/{name}`]: { name: secret },
     [`${advanced}/secrets/{name}/versions`]: { name: secret },
     [`${advanced}/secrets/{name}/versions/{version}/value`]: version,

@@ -18,6 +18,7 @@ const stripeSecret = 'whsec_of_tests';
 const shopifySecret = 'shpss_of_tests';
 const btcPaySecret = 'btcpay_secret_of_tests';
 
+const acmepaySecret = 'acmepay_of_tests';
 const twilioToken = 'twilio_token_of_tests';
 const twilioUrl = 'https://api.omni.example/webhooks/twilio';
 /** Which message a status is of, Twilio is told in the address that it calls. */
@@ -28,6 +29,7 @@ export const webhookEnvironment = {
   STRIPE_WEBHOOK_SECRETS: stripeSecret,
   SHOPIFY_WEBHOOK_SECRETS: shopifySecret,
   BTCPAY_WEBHOOK_SECRETS: btcPaySecret,
+  ACMEPAY_WEBHOOK_SECRETS: acmepaySecret,
   TWILIO_AUTH_TOKEN: twilioToken,
   TWILIO_STATUS_URL: twilioUrl,
 };
@@ -47,6 +49,23 @@ export const signers: Readonly<Record<string, Signer>> = {
       return { 'stripe-signature': `t=${time},v1=${hmac(`${time}.${body}`, secret).digest('hex')}` };
     },
     header: 'stripe-signature',
+    tolerance: 300,
+  },
+  '/webhooks/acmepay': {
+    body: (id) =>
+      JSON.stringify({
+        id: `aevt_${id}`,
+        type: 'payment.captured',
+        account: 'acct_1',
+        created: 1_767_225_600,
+        livemode: false,
+        data: { object: { object: 'payment', id: `acp_${id}` } },
+      }),
+    headers: (body, at, secret = acmepaySecret) => {
+      const time = Math.floor(at);
+      return { 'acmepay-signature': `t=${time},v1=${hmac(`${time}.${body}`, secret).digest('hex')}` };
+    },
+    header: 'acmepay-signature',
     tolerance: 300,
   },
   '/webhooks/shopify': {

@@ -83,15 +83,21 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
       const credentials = credentialsSchema.parse(JSON.parse(value.credentials));
       gateway = openGateway(value.gateway, { credentials, livemode: value.mode === 'live' });
       opened.set(key, gateway);
+      // A failure is not kept for the next caller.
+      gateway.catch(() => opened.delete(key));
     }
     return { id, account: value, gateway: await gateway };
   };
 
-  const viewOf = ({ id, account: { credentials: _, ...account }, gateway }: ConnectedGateway): GatewayAccountView => ({
-    id,
-    ...account,
-    ...gateway.status(),
-  });
+  /** Of a gateway that there is no adapter of here, too. */
+  const viewOf = async (tenant: string, stored: Stored<GatewayAccount>): Promise<GatewayAccountView> => {
+    const { credentials: _, ...account } = stored.value;
+    const status = await connected(tenant, stored).then(
+      ({ gateway }) => gateway.status(),
+      () => ({ healthy: false, latencyMs: 0 }),
+    );
+    return { id: stored.id, ...account, ...status };
+  };
 
   const find = async (tenant: string, id: string): Promise<Stored<GatewayAccount>> => {
     const stored = await accounts.of(tenant).get(id);
@@ -116,10 +122,8 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
       outcome: 'success',
     });
 
-  const all = async (tenant: string): Promise<readonly ConnectedGateway[]> => {
-    const { items } = await accounts.of(tenant).query({ limit: 2 * gatewayNames.length });
-    return Promise.all(items.map((stored) => connected(tenant, stored)));
-  };
+  const all = async (tenant: string): Promise<readonly Stored<GatewayAccount>[]> =>
+    (await accounts.of(tenant).query({ limit: 2 * gatewayNames.length })).items;
 
   return {
     connect: async (actor, { gateway, mode, credentials, ...settings }) => {
@@ -142,10 +146,10 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
         transaction.create(index, indexId(tenant, id), { tenant, account: id });
         await record(transaction, actor, 'connected', id);
       });
-      return viewOf(await connected(tenant, await find(tenant, id)));
+      return viewOf(tenant, await find(tenant, id));
     },
-    list: async ({ tenant }) => (await all(tenant)).map(viewOf),
-    get: async ({ tenant }, id) => viewOf(await connected(tenant, await find(tenant, id))),
+    list: async ({ tenant }) => Promise.all((await all(tenant)).map((stored) => viewOf(tenant, stored))),
+    get: async ({ tenant }, id) => viewOf(tenant, await find(tenant, id)),
     update: async (actor, id, { credentials, ...settings }) => {
       const { value, revision } = await find(actor.tenant, id);
       if (
@@ -164,7 +168,7 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
         transaction.update(accounts.of(actor.tenant), id, next, { revision });
         await record(transaction, actor, 'updated', id);
       });
-      return viewOf(await connected(actor.tenant, await find(actor.tenant, id)));
+      return viewOf(actor.tenant, await find(actor.tenant, id));
     },
     remove: async (actor, id) => {
       const { revision } = await find(actor.tenant, id);
@@ -174,8 +178,11 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
         await record(transaction, actor, 'removed', id);
       });
     },
-    usable: async (tenant, mode) =>
-      (await all(tenant)).filter(({ account }) => account.enabled && account.mode === mode),
+    usable: async (tenant, mode) => {
+      const wanted = (await all(tenant)).filter(({ value }) => value.enabled && value.mode === mode);
+      const opened = await Promise.allSettled(wanted.map((stored) => connected(tenant, stored)));
+      return opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    },
     open: async (tenant, id) => connected(tenant, await find(tenant, id)),
   };
 };

@@ -27,6 +27,16 @@ export interface BtcPayOptions {
   /** Seconds for one attempt, 20 where absent. */
   readonly timeout?: number;
   readonly wait?: (milliseconds: number) => Promise<void>;
+  /** Where the address is a tenant's: one that keeps out of private networks. */
+  readonly fetch?: (
+    url: string,
+    request: {
+      readonly method: string;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly body?: string;
+      readonly signal: AbortSignal;
+    },
+  ) => Promise<Response>;
 }
 
 /** What BTCPay has no rate for is refused by itself. What has no market at all is left out. */
@@ -121,6 +131,7 @@ export const btcPayGateway = (options: BtcPayOptions): Gateway => {
     lockedFor = 15,
     timeout = 20,
     wait,
+    fetch: send = (url, request) => fetch(url, { ...request, redirect: 'error' }),
   } = options;
   const system = outsideSystem({ name: 'BTCPay', clock, timeout, ...(wait === undefined ? {} : { wait }) });
   /** For what must not be repeated unseen: BTCPay has no idempotency keys. */
@@ -129,10 +140,9 @@ export const btcPayGateway = (options: BtcPayOptions): Gateway => {
 
   const call = <R>(method: string, path: string, schema: z.ZodType<R>, body?: unknown, on = system): Promise<R> =>
     on.call(async (signal) => {
-      const response = await fetch(`${root}${path}`, {
+      const response = await send(`${root}${path}`, {
         method,
         headers: { authorization: `token ${apiKey}`, 'content-type': 'application/json' },
-        redirect: 'error',
         signal,
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });

@@ -2,6 +2,7 @@ import type { Actor } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
+import type { AuditLog } from '../../security/index.ts';
 import type { Database, Filter, Stored, TenantStore, Transaction } from '../../store/store.ts';
 import { type AccountName, accountWithId, type Book, naturalSign } from './chart.ts';
 import type {
@@ -69,6 +70,8 @@ export interface LedgerOptions {
   readonly accounts: TenantStore<LedgerAccount>;
   readonly entries: TenantStore<LedgerEntry>;
   readonly balances: TenantStore<BalanceShard>;
+  /** Where it is given, what a person or key posts is recorded; what the system posts has a source. */
+  readonly audit?: Pick<AuditLog, 'record'>;
   readonly clock: Clock;
 }
 
@@ -86,7 +89,8 @@ const transactionView = (key: string, entries: readonly (readonly [string, Ledge
 
 const noAccount = () => new OmniError('not-found', 'There is no such account.');
 
-export const createLedger = ({ database, accounts, entries, balances, clock }: LedgerOptions): Ledger => {
+/** Makes accounts known, and remembers which are. */
+const accountOpener = (accounts: TenantStore<LedgerAccount>, clock: Clock): Ledger['open'] => {
   const known = new Set<string>();
 
   const openAccount = async (tenant: string, { id, name, type, currency, book }: AccountName): Promise<void> => {
@@ -101,10 +105,15 @@ export const createLedger = ({ database, accounts, entries, balances, clock }: L
     known.add(seen);
   };
 
-  const open: Ledger['open'] = async (tenant, transactions) => {
+  return async (tenant, transactions) => {
     const byId = new Map(transactions.flatMap(preparedLines).map((line) => [line.id, line]));
     await Promise.all([...byId.values()].map((account) => openAccount(tenant, account)));
   };
+};
+
+export const createLedger = (options: LedgerOptions): Ledger => {
+  const { database, accounts, entries, balances, audit, clock } = options;
+  const open = accountOpener(accounts, clock);
 
   const write = (transaction: Transaction, tenant: string, posted: readonly LedgerTransaction[], at: string): void => {
     for (const [id, entry] of posted.flatMap((one) => entriesOf(one, at))) {
@@ -136,7 +145,12 @@ export const createLedger = ({ database, accounts, entries, balances, clock }: L
     await open(actor.tenant, [transaction]);
     const at = isoTime(clock.now());
     try {
-      await database.transaction((within) => write(within, actor.tenant, [transaction], at));
+      await database.transaction(async (within) => {
+        write(within, actor.tenant, [transaction], at);
+        if (actor.kind === 'system' || audit === undefined) return;
+        const target = { type: 'ledger-transaction', id: transaction.key };
+        await audit.record(within, actor, { action: 'payments.ledger-transaction.posted', target, outcome: 'success' });
+      });
       return transactionView(transaction.key, entriesOf(transaction, at));
     } catch (error) {
       if (!isOmniError(error, 'already-exists')) throw error;

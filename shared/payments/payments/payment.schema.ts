@@ -248,6 +248,7 @@ export const paymentViewSchema = z
   .meta({ id: 'Payment' });
 export type PaymentView = z.infer<typeof paymentViewSchema>;
 
+export const routeViewSchema = routeSchema.meta({ id: 'PaymentRoute' });
 export const refundViewSchema = refundSchema.meta({ id: 'Refund' });
 export const factViewSchema = factSchema.meta({ id: 'PaymentFact' });
 export const parkedViewSchema = parkedSchema.extend({ id: z.string() }).meta({ id: 'ParkedPayment' });

@@ -10,6 +10,8 @@ const origin = z
 export const tenantSettingsSchema = z.object({
   /** Origins from which browsers may call. */
   corsOrigins: z.array(origin).max(50).default([]),
+  /** For trying things out: no real money moves in it. */
+  sandbox: z.boolean().default(false),
   /** Requests a minute over all keys. */
   requestsPerMinute: z.int().min(1).max(1_000_000).default(6_000),
 });
