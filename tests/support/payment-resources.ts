@@ -1,6 +1,5 @@
 import { systemActor } from '#shared/kernel/actor.ts';
-import { gatewayAccountCollection } from '#shared/payments/accounts/gateway-account.schema.ts';
-import { chart } from '#shared/payments/ledger/chart.ts';
+import { type GatewayAccount, gatewayAccountCollection } from '#shared/payments/accounts/gateway-account.schema.ts';
 import {
   ledgerAccountCollection,
   ledgerBalanceCollection,
@@ -61,7 +60,7 @@ const path = '/api/v1/payments';
 
 /** Payments, accounts, rules and books of a tenant, without any gateway. */
 export const makePayments = async ({ database, clock }: TestRuntime, tenant: string) => {
-  const account = {
+  const account: Omit<GatewayAccount, 'mode'> = {
     gateway: 'acmepay',
     providerAccount: `acct_of_${tenant}`,
     enabled: true,
@@ -70,7 +69,7 @@ export const makePayments = async ({ database, clock }: TestRuntime, tenant: str
     createdAt: at,
     updatedAt: at,
     credentials: JSON.stringify({ secretKey: `key of ${tenant}` }),
-  } as const;
+  };
   for (const mode of ['live', 'test'] as const) {
     await database
       .tenants(gatewayAccountCollection)
@@ -113,12 +112,12 @@ export const makePayments = async ({ database, clock }: TestRuntime, tenant: str
   });
   const name = `bank:${tenant}`;
   const amount = { amount: 700 + tenant.length, currency: 'EUR' };
-  const [key] = [`deposit:${tenant}`];
+  const key = `deposit:${tenant}`;
   await ledger.post(systemActor(tenant, 'test'), {
     key,
     lines: [
       { account: name, amount },
-      { account: `${Object.keys(chart).at(-1)}:owner`, amount: { ...amount, amount: -amount.amount } },
+      { account: `equity:${tenant}`, amount: { ...amount, amount: -amount.amount } },
     ],
     source: ids[0],
   });

@@ -38,7 +38,7 @@ const accounts = endpoint({
   path: `${path}/accounts`,
   summary: 'List ledger accounts with their balances',
   access: read,
-  query: pageQuery.extend({ limit: shortLimit }),
+  query: pageQuery,
   status: 200,
   response: pageSchema(ledgerAccountViewSchema),
   errors: ['invalid-cursor'],
@@ -150,9 +150,10 @@ const reconcile = endpoint({
   summary: "Compare a gateway's balance with the books",
   description: 'With what explains a difference: what is not booked yet, and what is no payment of yours.',
   access: read,
-  body: z
-    .strictObject({ account: accountIdSchema, since: time.default('1970-01-01T00:00:00.000Z') })
-    .meta({ id: 'LedgerReconciliationInput' }),
+  body: z.strictObject({ account: accountIdSchema, since: time.default('1970-01-01T00:00:00.000Z') }).meta({
+    id: 'LedgerReconciliationInput',
+    examples: [{ account: 'acmepay-live', since: '2026-01-01T00:00:00.000Z' }],
+  }),
   status: 200,
   response: reconciliationViewSchema,
   errors: ['not-found', 'precondition-failed', 'unavailable'],

@@ -36,6 +36,7 @@ const post = async (at: string, body?: unknown, headers: Record<string, string> 
   return { status: response.status, answer };
 };
 const get = async (at: string): Promise<unknown> => (await request(app, `${path}${at}`, { key })).json();
+const itemsOf = async (at: string) => z.object({ items: z.array(z.unknown()) }).parse(await get(at)).items;
 const card = (paymentMethod: string) => ({ sources: [{ gateway: 'acmepay', paymentMethod }] });
 const order = { amount: 2_500, currency: 'EUR', mode: 'test', ...card('pm_card_ok') };
 
@@ -65,14 +66,15 @@ describe('/api/v1/payments', () => {
       { status: 'captured', routing: { candidates: [{ account: 'acmepay-test' }] } },
     ]);
     const { id } = paymentSchema.parse(answer);
+    runtime.clock.advance(1_000);
     expect(await post(`/${id}/refunds`, { amount: 1_000, reference: 'r1' })).toMatchObject({ status: 201 });
     expect(await post(`/${id}/refunds`, { amount: 1_501 })).toMatchObject({ status: 412 });
     expect(await get(`/${id}/refunds`)).toMatchObject({ items: [{ amount: 1_000, status: 'succeeded' }] });
     expect(await get(`/${id}/timeline`)).toMatchObject({ items: [{ key: 'captured:2500' }, {}, {}, {}] });
     expect(await get('/ledger/trial-balance?currency=EUR&mode=test')).toMatchObject({ difference: 0 });
-    expect(await get(`/ledger/entries?source=${id}`)).toMatchObject({ items: { length: 6 } });
+    expect(await itemsOf(`/ledger/entries?source=${id}`)).toHaveLength(6);
     const statement = await get('/ledger/accounts/test:customers:unapplied@EUR/statement');
-    expect(statement).toMatchObject({ opening: 0, closing: 1_500, items: { length: 2 } });
+    expect(statement).toMatchObject({ opening: 0, closing: 1_500, items: [{ amount: -2_500 }, { amount: 1_000 }] });
   });
 
   it('repeats a request with its idempotency key once', async () => {
@@ -84,7 +86,7 @@ describe('/api/v1/payments', () => {
 
   it.each([
     ['a negative amount', { amount: -1 }, 'body.amount'],
-    ['an amount that overflows', { amount: 2 ** 53 }, 'body.amount'],
+    ['an amount that overflows', { amount: 10 ** 12 }, 'body.amount'],
     ['a part of a cent', { amount: 0.5 }, 'body.amount'],
     ['an unknown currency', { currency: 'XXX' }, 'body.currency'],
     ['a payer who is not there, without a means of payment', { offSession: true, sources: [] }, 'body.sources'],

@@ -39,12 +39,15 @@ export type Credentials = z.infer<typeof credentialsSchema>;
 /** What connects an account. */
 export const newGatewayAccountSchema = z
   .strictObject({ gateway: gatewayNameSchema, mode: modeSchema, credentials: credentialsSchema, ...settingsShape })
-  .meta({ id: 'NewGatewayAccount' });
+  .meta({
+    id: 'NewGatewayAccount',
+    examples: [{ gateway: 'acmepay', mode: 'test', credentials: { secretKey: 'ak_test_…' } }],
+  });
 export type NewGatewayAccount = z.infer<typeof newGatewayAccountSchema>;
 
 export const gatewayAccountSettingsSchema = z
   .strictObject({ ...settingsShape, credentials: credentialsSchema.optional() })
-  .meta({ id: 'GatewayAccountSettings' });
+  .meta({ id: 'GatewayAccountSettings', examples: [{ enabled: true, cost: { basisPoints: 140, fixed: 25 } }] });
 export type GatewayAccountSettings = z.infer<typeof gatewayAccountSettingsSchema>;
 
 const storedShape = {

@@ -122,7 +122,18 @@ export const transactionInputSchema = z
     description: z.string().min(1).max(500).optional(),
     source: z.string().min(1).max(200).optional(),
   })
-  .meta({ id: 'LedgerTransactionInput' });
+  .meta({
+    id: 'LedgerTransactionInput',
+    examples: [
+      {
+        key: 'payout:2026-01-31',
+        lines: [
+          { account: 'bank:main', currency: 'EUR', amount: 100_000 },
+          { account: 'gateway:stripe:pending', currency: 'EUR', amount: -100_000 },
+        ],
+      },
+    ],
+  });
 
 export const entryViewSchema = entrySchema
   .omit({ hash: true, lines: true, line: true })

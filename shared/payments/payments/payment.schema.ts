@@ -72,7 +72,18 @@ export const paymentInputSchema = z
     path: ['sources'],
     message: 'Must have one where the payer is not there',
   })
-  .meta({ id: 'PaymentInput' });
+  .meta({
+    id: 'PaymentInput',
+    examples: [
+      {
+        amount: 2_500,
+        currency: 'EUR',
+        reference: 'order-4711',
+        sources: [{ gateway: 'acmepay', paymentMethod: 'pm_card_ok' }],
+        mode: 'test',
+      },
+    ],
+  });
 export type PaymentInput = z.infer<typeof paymentInputSchema>;
 
 const moneySchema = z.object({ amount: z.int(), currency: z.string() });
@@ -263,5 +274,5 @@ export const refundInputSchema = z
     reason: refundReason.optional(),
     reference: ownText.optional().meta({ description: 'Yours: one refund of the payment for each.' }),
   })
-  .meta({ id: 'RefundInput' });
+  .meta({ id: 'RefundInput', examples: [{ amount: 1_000, reason: 'requested-by-customer' }] });
 export type RefundInput = z.infer<typeof refundInputSchema>;

@@ -39,7 +39,10 @@ export const routingRuleInputSchema = z
     path: ['maxAmount'],
     message: 'Must not be less than minAmount',
   })
-  .meta({ id: 'RoutingRuleInput' });
+  .meta({
+    id: 'RoutingRuleInput',
+    examples: [{ name: 'Euros', priority: 10, currencies: ['EUR'], gateways: ['stripe', 'acmepay'] }],
+  });
 export type RoutingRuleInput = z.infer<typeof routingRuleInputSchema>;
 
 const routingRuleSchema = z.object({ ...shape, createdAt: z.iso.datetime(), updatedAt: z.iso.datetime() });
