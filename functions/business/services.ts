@@ -1,4 +1,5 @@
 import { createBilling, createMonetization, taxJar, vies } from '#shared/business/index.ts';
+import { erasingOf } from '#shared/runtime/erasers.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import { createAuditing, subjectCipher } from '#shared/security/index.ts';
 
@@ -9,7 +10,7 @@ export const createServices = (runtime: Runtime) => {
   const { apiKey, url: baseUrl } = config.taxJar;
   const salesTax = apiKey === undefined ? undefined : taxJar({ apiKey, baseUrl, cache: runtime.cache });
   const billing = createBilling({ ...runtime, audit, register, salesTax });
-  return { ...billing, ...createMonetization({ ...runtime, billing, audit }), tenants };
+  return { ...billing, ...createMonetization({ ...runtime, billing, audit }), tenants, erasing: erasingOf(runtime) };
 };
 
 export type BusinessServices = ReturnType<typeof createServices>;

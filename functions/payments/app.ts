@@ -3,14 +3,17 @@ import {
   paymentJobs,
   paymentSchedules,
   paymentsEraser,
-  subscriptionCollection,
-  syncSubscription,
+  stripeCollections,
+  stripeJobs,
+  stripeReconciliation,
 } from '#shared/payments/index.ts';
 import { defineFunction } from '#shared/runtime/function.ts';
 import { payments as paymentRoutes } from './routes/payments.ts';
 import { paymentsLedger } from './routes/payments-ledger.ts';
 import { paymentsSetup } from './routes/payments-setup.ts';
 import { stripe } from './routes/stripe.ts';
+import { stripePayments } from './routes/stripe-payments.ts';
+import { stripeSubscriptions } from './routes/stripe-subscriptions.ts';
 import type { PaymentServices } from './services.ts';
 
 export const payments = defineFunction<PaymentServices>({
@@ -19,12 +22,14 @@ export const payments = defineFunction<PaymentServices>({
   // What has a name of its own before what is any payment's id.
   routes: (services) => [
     ...stripe(services),
+    ...stripePayments(services),
+    ...stripeSubscriptions(services),
     ...paymentsLedger(services),
     ...paymentsSetup(services),
     ...paymentRoutes(services),
   ],
-  jobs: [syncSubscription, ...paymentJobs, paymentsEraser.job],
-  schedules: paymentSchedules,
-  collections: [subscriptionCollection, ...paymentCollections],
-  secrets: [],
+  jobs: [...stripeJobs, ...paymentJobs, paymentsEraser.job],
+  schedules: [stripeReconciliation, ...paymentSchedules],
+  collections: [...stripeCollections, ...paymentCollections],
+  secrets: ['STRIPE_SECRET_KEY'],
 });

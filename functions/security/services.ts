@@ -1,5 +1,5 @@
 import { billingEncryptedCollections } from '#shared/business/index.ts';
-import { gatewayAccountCollection } from '#shared/payments/index.ts';
+import { gatewayAccountCollection, stripeCustomerCollection } from '#shared/payments/index.ts';
 import { erasingOf } from '#shared/runtime/erasers.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
@@ -159,6 +159,7 @@ export const encryptedCollections = [
   mfaChallengeCollection,
   riskProfileCollection,
   gatewayAccountCollection,
+  stripeCustomerCollection,
   ...billingEncryptedCollections,
 ];
 

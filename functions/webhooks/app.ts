@@ -1,6 +1,7 @@
 import { defineFunction } from '#shared/runtime/function.ts';
 import { accountCollection, intakeCollection, releaseParked, webhooksEraser } from '#shared/webhooks/index.ts';
 import { acmepay } from './routes/acmepay.ts';
+import { crypto } from './routes/crypto.ts';
 import { shopify } from './routes/shopify.ts';
 import { stripe } from './routes/stripe.ts';
 import { twilio } from './routes/twilio.ts';
@@ -9,9 +10,21 @@ import type { WebhookServices } from './services.ts';
 export const webhooks = defineFunction<WebhookServices>({
   name: 'webhooks',
   paths: ['/webhooks'],
-  routes: (services) => [...stripe(services), ...shopify(services), ...twilio(services), ...acmepay(services)],
+  routes: (services) => [
+    ...stripe(services),
+    ...shopify(services),
+    ...twilio(services),
+    ...acmepay(services),
+    ...crypto(services),
+  ],
   jobs: [releaseParked, webhooksEraser.job],
   schedules: [],
   collections: [intakeCollection, accountCollection],
-  secrets: ['STRIPE_WEBHOOK_SECRETS', 'SHOPIFY_WEBHOOK_SECRETS', 'TWILIO_AUTH_TOKEN', 'ACMEPAY_WEBHOOK_SECRETS'],
+  secrets: [
+    'STRIPE_WEBHOOK_SECRETS',
+    'SHOPIFY_WEBHOOK_SECRETS',
+    'TWILIO_AUTH_TOKEN',
+    'ACMEPAY_WEBHOOK_SECRETS',
+    'BTCPAY_WEBHOOK_SECRETS',
+  ],
 });

@@ -3,6 +3,7 @@ import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   accountCollection,
   acmepayVerifier,
+  btcPayVerifier,
   createIntakeService,
   intakeCollection,
   shopifyVerifier,
@@ -26,6 +27,9 @@ export const createServices = (runtime: Runtime) => {
       clock,
     }),
     verifyStripe: stripeVerifier({ secrets: config.webhooks.stripe, now: clock.now }),
+    verifyBtcPay: btcPayVerifier(config.webhooks.btcPay),
+    // BTCPay has no modes: what is deployed is live.
+    btcPayLivemode: config.environment === 'cloud',
     verifyAcmepay: acmepayVerifier({ secrets: config.webhooks.acmepay, now: clock.now }),
     verifyShopify: shopifyVerifier(config.webhooks.shopify),
     verifyTwilio: twilioVerifier(config.twilio),

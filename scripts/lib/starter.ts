@@ -130,11 +130,24 @@ const commonEnvironment = (
     ...(firestore === undefined ? {} : { FIRESTORE_EMULATOR_HOST: firestore.host }),
     ...(pubSub === undefined ? {} : { PUBSUB_EMULATOR_HOST: pubSub.host }),
     ...Object.fromEntries(
-      ['LOG_LEVEL', 'REDIS_URL', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_TRACES_SAMPLER_ARG'].flatMap((name) => {
-        const value = environment[name];
-        return value === undefined ? [] : [[name, value]];
-      }),
+      ['LOG_LEVEL', 'REDIS_URL', 'STRIPE_API_URL', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_TRACES_SAMPLER_ARG'].flatMap(
+        (name) => {
+          const value = environment[name];
+          return value === undefined ? [] : [[name, value]];
+        },
+      ),
     ),
+  };
+};
+
+/** Those that were made for this run, and those of accounts of one's own at providers. */
+const secretsOf = ({ environment }: StartOptions, { stripe, shopify, acmepay }: Secrets): Record<string, string> => {
+  const { STRIPE_SECRET_KEY: key, STRIPE_WEBHOOK_SECRETS: theirs } = environment;
+  return {
+    STRIPE_WEBHOOK_SECRETS: theirs === undefined ? stripe : `${stripe},${theirs}`,
+    SHOPIFY_WEBHOOK_SECRETS: shopify,
+    ACMEPAY_WEBHOOK_SECRETS: acmepay,
+    ...(key === undefined ? {} : { STRIPE_SECRET_KEY: key }),
   };
 };
 
@@ -219,11 +232,7 @@ const bringUp = async (options: StartOptions, stack: AsyncDisposableStack): Prom
   const acmepay = await startAcmePay(`${baseUrl}/webhooks/acmepay`, secrets.acmepay);
   stack.defer(() => acmepay.stop());
   const common = { ...commonEnvironment(options, emulators, secrets), ACMEPAY_URL: acmepay.baseUrl };
-  const webhookSecrets = {
-    STRIPE_WEBHOOK_SECRETS: secrets.stripe,
-    SHOPIFY_WEBHOOK_SECRETS: secrets.shopify,
-    ACMEPAY_WEBHOOK_SECRETS: secrets.acmepay,
-  };
+  const webhookSecrets = secretsOf(options, secrets);
   const config = loadConfig({ ...common, ...webhookSecrets });
   const bus = emulators.pubSub === undefined ? embeddedBus() : undefined;
   const runtime: Runtime = await createRuntime('dev', config, bus === undefined ? {} : { bus });

@@ -73,3 +73,4 @@ export { cohortsSchema, revenueMetricsSchema } from './monetization/metrics.serv
 export { createMonetization, monetizationCollections } from './monetization/monetization.ts';
 export { type MovementServices, recordMovement } from './monetization/movement.jobs.ts';
 export { paywallSchema, planSchema } from './monetization/plan.service.ts';
+export { businessEraser } from './business.eraser.ts';

@@ -51,7 +51,10 @@ const environmentSchema = z.object({
   /** Entries at the end of `X-Forwarded-For` that are our own proxies'. */
   OMNI_TRUSTED_HOPS: z.coerce.number().int().min(0).max(10).optional(),
   STRIPE_WEBHOOK_SECRETS: list,
+  STRIPE_SECRET_KEY: optionalText,
+  STRIPE_API_URL: z.url({ protocol: /^https?$/ }).default('https://api.stripe.com'),
   SHOPIFY_WEBHOOK_SECRETS: list,
+  BTCPAY_WEBHOOK_SECRETS: list,
   ACMEPAY_WEBHOOK_SECRETS: list,
   /** Where the reference gateway is; without it there is none. */
   ACMEPAY_URL: z.url({ protocol: /^https?$/ }).optional(),
@@ -143,8 +146,10 @@ export const loadConfig = (environment: Environment = process.env) => {
       stripe: env.STRIPE_WEBHOOK_SECRETS,
       shopify: env.SHOPIFY_WEBHOOK_SECRETS,
       acmepay: env.ACMEPAY_WEBHOOK_SECRETS,
+      btcPay: env.BTCPAY_WEBHOOK_SECRETS,
     },
     acmepayUrl: env.ACMEPAY_URL,
+    stripe: { secretKey: env.STRIPE_SECRET_KEY, baseUrl: env.STRIPE_API_URL },
     mail: {
       kind: env.OMNI_MAIL ?? (env.OMNI_ENVIRONMENT === 'local' ? 'local' : 'smtp'),
       url: env.SMTP_URL,

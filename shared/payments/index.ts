@@ -9,7 +9,12 @@ export {
 export type { OpenGateway } from './accounts/gateway-account.service.ts';
 export { createPayments, type Payments, type PaymentsOptions, paymentCollections } from './compose.ts';
 export { acmePay } from './gateways/acmepay.ts';
+export { btcPayGateway } from './gateways/btcpay.ts';
 export type { Gateway, GatewayName } from './gateways/gateway.ts';
+export { createPayPalClient } from './gateways/paypal.client.ts';
+export { paypalGateway } from './gateways/paypal.ts';
+export { createStripeClient, ownAccount, type StripeClient } from './gateways/stripe.client.ts';
+export { stripeGateway } from './gateways/stripe.ts';
 export { accountOf, type Book, chart, inBook } from './ledger/chart.ts';
 export type { HoldRequest, LedgerHolds } from './ledger/holds.ts';
 export {
@@ -54,6 +59,11 @@ export {
 export type { PaymentService } from './payments/payment.service.ts';
 export { routingRuleInputSchema, routingRuleViewSchema } from './routing/routing-rule.schema.ts';
 export { paymentsEraser } from './payments.eraser.ts';
-export { syncSubscription } from './subscriptions/subscription.jobs.ts';
+export { stripeInvoicePaid, stripeRecordChanged, stripeSubscriptionEnded } from './stripe/stripe.events.ts';
+export { stripeJobs, stripeReconciliation } from './stripe/stripe.jobs.ts';
+export * as stripeSchemas from './stripe/stripe.schema.ts';
+export { createStripeServices, stripeCollections } from './stripe/stripe.services.ts';
+export { stripeCustomerCollection, stripeCustomerView } from './stripe/stripe-customer.schema.ts';
+export { stripeInvoiceCollection, stripeInvoiceView } from './stripe/stripe-invoice.schema.ts';
 export { subscriptionCollection, subscriptionStatus, subscriptionView } from './subscriptions/subscription.schema.ts';
 export { createSubscriptionService, type SubscriptionService } from './subscriptions/subscription.service.ts';

@@ -1,4 +1,8 @@
 import { defineEraser } from '../erasure/index.ts';
-import { subscriptionCollection } from './subscriptions/subscription.schema.ts';
+import { paymentCollections } from './compose.ts';
+import { stripeCollections } from './stripe/stripe.services.ts';
 
-export const paymentsEraser = defineEraser({ domain: 'payments', collections: [subscriptionCollection] });
+export const paymentsEraser = defineEraser({
+  domain: 'payments',
+  collections: [...stripeCollections, ...paymentCollections],
+});

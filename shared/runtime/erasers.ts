@@ -1,5 +1,6 @@
 import { aiEraser } from '../ai/index.ts';
 import { usageCollection } from '../analytics/index.ts';
+import { businessEraser } from '../business/index.ts';
 import { defineEraser, type Eraser, type ErasureServices } from '../erasure/index.ts';
 import { deadLetterCollection } from '../events/dead-letters.ts';
 import { idempotencyCollection } from '../http/idempotency.ts';
@@ -24,6 +25,7 @@ export const groundEraser = defineEraser({
 /** Every domain's. A tenant is erased when each of them has said so; a test finds a collection that is in none. */
 export const erasers: readonly Eraser[] = [
   aiEraser,
+  businessEraser,
   messagingEraser,
   paymentsEraser,
   platformEraser,

@@ -1,5 +1,7 @@
 export { acmepayDelivery } from './acmepay.delivery.ts';
 export { acmepayVerifier } from './acmepay.signature.ts';
+export { btcPayDelivery } from './btcpay.delivery.ts';
+export { btcPayVerifier } from './btcpay.signature.ts';
 export { releaseParked } from './intake.jobs.ts';
 export { type Account, accountCollection, type Intake, intakeCollection } from './intake.schema.ts';
 export { type Accepted, createIntakeService, type IntakeService } from './intake.service.ts';
@@ -11,11 +13,14 @@ export { twilioDelivery } from './twilio.delivery.ts';
 export { twilioVerifier } from './twilio.signature.ts';
 export {
   acmepayReceived,
+  btcPayReceived,
   maxWebhook,
   type ShopifyEventData,
   type StripeEventData,
   shopifyPrivacyRequested,
   shopifyReceived,
+  stripeCustomerReceived,
+  stripeInvoiceReceived,
   stripeOtherReceived,
   stripeSubscriptionReceived,
 } from './webhook.events.ts';

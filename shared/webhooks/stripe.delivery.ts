@@ -1,7 +1,13 @@
 import * as z from 'zod';
 import { OmniError } from '../kernel/errors.ts';
 import type { Delivery } from './intake.service.ts';
-import { type StripeEventData, stripeOtherReceived, stripeSubscriptionReceived } from './webhook.events.ts';
+import {
+  type StripeEventData,
+  stripeCustomerReceived,
+  stripeInvoiceReceived,
+  stripeOtherReceived,
+  stripeSubscriptionReceived,
+} from './webhook.events.ts';
 
 /** What we read of an event; Stripe adds fields at any time (https://docs.stripe.com/api/events/object). */
 const stripeEvent = z.object({
@@ -14,6 +20,23 @@ const stripeEvent = z.object({
   data: z.object({ object: z.looseObject({ id: z.string().max(255).optional() }) }),
 });
 
+/** Fields by which objects refer to each other. */
+const references = ['id', 'object', 'payment_intent', 'charge', 'customer', 'subscription', 'invoice', 'status'];
+
+const aboutOf = (object: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    references.flatMap((name) => {
+      const value = object[name];
+      return typeof value === 'string' ? [[name, value.slice(0, 255)]] : [];
+    }),
+  );
+
+const typeOf = (type: string): typeof stripeOtherReceived => {
+  if (type.startsWith('customer.subscription.')) return stripeSubscriptionReceived;
+  if (/^customer\.(created|updated|deleted)$/.test(type)) return stripeCustomerReceived;
+  return type.startsWith('invoice.') ? stripeInvoiceReceived : stripeOtherReceived;
+};
+
 /** Throws `invalid-request` for what is no Stripe event. */
 export const stripeDelivery = (payload: unknown): Delivery<StripeEventData> => {
   const parsed = stripeEvent.safeParse(payload);
@@ -24,9 +47,9 @@ export const stripeDelivery = (payload: unknown): Delivery<StripeEventData> => {
     account,
     eventId: id,
     type,
-    eventType: type.startsWith('customer.subscription.') ? stripeSubscriptionReceived : stripeOtherReceived,
+    eventType: typeOf(type),
     subject: data.object.id ?? id,
     occurredAt: created * 1000,
-    data: { id, type, account, created, livemode, object: data.object },
+    data: { id, type, account, created, livemode, object: aboutOf(data.object) },
   };
 };

@@ -9,7 +9,10 @@ export const maxWebhook = 700_000;
 
 const jsonObject = z.record(z.string(), z.unknown());
 
-/** A Stripe event as Stripe sent it (https://docs.stripe.com/api/events/object), reduced to what jobs read. */
+/**
+ * A Stripe event (https://docs.stripe.com/api/events/object), reduced to what it is about: jobs read the object anew, so
+ * neither names nor addresses travel.
+ */
 export const stripeEventData = z.object({
   id: z.string(),
   type: z.string(),
@@ -23,9 +26,13 @@ export type StripeEventData = z.infer<typeof stripeEventData>;
 
 /** By the kind of object, so that a job names what it takes and gets no other: `stripe.subscription.received`. */
 export const stripeSubscriptionReceived = defineEvent('stripe.subscription.received', stripeEventData);
+export const stripeCustomerReceived = defineEvent('stripe.customer.received', stripeEventData);
+export const stripeInvoiceReceived = defineEvent('stripe.invoice.received', stripeEventData);
 export const stripeOtherReceived = defineEvent('stripe.event.received', stripeEventData);
 /** AcmePay's events have the same parts. */
 export const acmepayReceived = defineEvent('acmepay.event.received', stripeEventData);
+/** So have BTCPay's. */
+export const btcPayReceived = defineEvent('btcpay.event.received', stripeEventData);
 
 export const shopifyEventData = z.object({
   id: z.string(),
@@ -39,7 +46,7 @@ export const shopifyReceived = defineEvent('shopify.event.received', shopifyEven
 /** `customers/data_request`, `customers/redact` and `shop/redact`, which every app must honour. */
 export const shopifyPrivacyRequested = defineEvent('shopify.privacy.requested', shopifyEventData);
 
-export const providerSchema = z.enum(['stripe', 'shopify', 'twilio', 'acmepay']);
+export const providerSchema = z.enum(['stripe', 'shopify', 'twilio', 'acmepay', 'paypal', 'btcpay']);
 
 export const accountConnected = defineEvent(
   'webhooks.account.connected',

@@ -8,6 +8,7 @@ import { marker } from '#tests/support/bad-json.ts';
 import { type BadRequest, badRequests } from '#tests/support/bad-requests.ts';
 import { dumping } from '#tests/support/dump.ts';
 import { type Operation, pathWith, startOperations } from '#tests/support/operations.ts';
+import { outsideEnvironment } from '#tests/support/outside.ts';
 import { makeResources } from '#tests/support/resources.ts';
 import { request, testRuntime } from '#tests/support/runtime.ts';
 import { signers, webhookEnvironment } from '#tests/support/signatures.ts';
@@ -19,7 +20,7 @@ const requestsEach = 200;
 const patience = 5;
 
 const driver = dumping(embeddedDriver());
-const runtime = await testRuntime({ driver, environment: webhookEnvironment });
+const runtime = await testRuntime({ driver, environment: { ...webhookEnvironment, ...(await outsideEnvironment()) } });
 const operations = await startOperations(runtime);
 const resources = await makeResources(runtime, operations, 'acme');
 const [key, token] = [await runtime.key('acme', ['*']), await accessToken(runtime, 'acme')];

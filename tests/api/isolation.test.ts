@@ -8,12 +8,13 @@ import { makeRequests } from '#tests/support/bodies.ts';
 import { dumping } from '#tests/support/dump.ts';
 import { valid } from '#tests/support/json-schema.ts';
 import { type Operation, parametersIn, pathWith, startOperations } from '#tests/support/operations.ts';
+import { outsideEnvironment } from '#tests/support/outside.ts';
 import { makeResources, nobody } from '#tests/support/resources.ts';
 import { request, type TestRequest, testRuntime } from '#tests/support/runtime.ts';
 import { webhookEnvironment } from '#tests/support/signatures.ts';
 
 const driver = dumping(embeddedDriver());
-const runtime = await testRuntime({ driver, environment: webhookEnvironment });
+const runtime = await testRuntime({ driver, environment: { ...webhookEnvironment, ...(await outsideEnvironment()) } });
 const operations = (await startOperations(runtime)).filter(({ scopes }) => scopes !== undefined);
 
 const resources = await makeResources(runtime, operations, 'acme');

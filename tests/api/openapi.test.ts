@@ -7,11 +7,12 @@ import { problemSchema, problems } from '#shared/http/problem.ts';
 import { accessToken } from '#tests/support/auth.ts';
 import { type JsonSchema, judgeOf, valid } from '#tests/support/json-schema.ts';
 import { parametersIn, pathWith, startOperations } from '#tests/support/operations.ts';
+import { outsideEnvironment } from '#tests/support/outside.ts';
 import { makeResources } from '#tests/support/resources.ts';
 import { request, testRuntime } from '#tests/support/runtime.ts';
 import { signers, webhookEnvironment } from '#tests/support/signatures.ts';
 
-const runtime = await testRuntime({ environment: webhookEnvironment });
+const runtime = await testRuntime({ environment: { ...webhookEnvironment, ...(await outsideEnvironment()) } });
 const operations = await startOperations(runtime);
 const document = await joinedOpenApi(await loadFunctions());
 
@@ -71,6 +72,7 @@ const unguessable = new Set([
   ...['experiments', 'experiments/{id}/assignments', 'experiments/{id}/conversions'].map(
     (path) => `POST /api/v1/monetization/${path}`,
   ),
+  ...['portal-sessions', 'refunds', 'subscriptions'].map((path) => `POST /api/v1/stripe/${path}`),
   'DELETE /api/v1/auth/sessions/{id}',
   'DELETE /api/v1/auth/passkeys/{id}',
   ...['email/confirm', 'email/verify', 'magic-link/sign-in', 'password/reset']

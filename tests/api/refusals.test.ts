@@ -8,11 +8,12 @@ import { apiKeyCollection, createApiKeyService } from '#shared/security/index.ts
 import { accessToken } from '#tests/support/auth.ts';
 import { valid } from '#tests/support/json-schema.ts';
 import { type Operation, pathWith, startOperations } from '#tests/support/operations.ts';
+import { outsideEnvironment } from '#tests/support/outside.ts';
 import { makeResources } from '#tests/support/resources.ts';
 import { request, type TestRequest, testRuntime } from '#tests/support/runtime.ts';
 import { signers, webhookEnvironment } from '#tests/support/signatures.ts';
 
-const runtime = await testRuntime({ environment: webhookEnvironment });
+const runtime = await testRuntime({ environment: { ...webhookEnvironment, ...(await outsideEnvironment()) } });
 const operations = await startOperations(runtime);
 const resources = await makeResources(runtime, operations, 'acme');
 

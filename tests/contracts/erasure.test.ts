@@ -31,6 +31,8 @@ describe('the erasure of a tenant', () => {
       'domainChecks',
       'domainHosts',
       'factorResetTimers',
+      'gatewayAccountIndex',
+      'paymentWatches',
       'providerAccounts',
       'webhookIntake',
     ]);

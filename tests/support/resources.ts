@@ -1,7 +1,8 @@
 import * as z from 'zod';
-import { subscriptionCollection } from '#shared/payments/index.ts';
+import { stripeInvoiceCollection } from '#shared/payments/index.ts';
 import { auditEntryCollection } from '#shared/security/audit/audit-entry.schema.ts';
 import { settledAfter } from '#shared/security/index.ts';
+import { accountCollection } from '#shared/webhooks/index.ts';
 import { makeIdentity } from './auth.ts';
 import { makeBilling } from './billing-resources.ts';
 import type { Operation } from './operations.ts';
@@ -19,6 +20,43 @@ const churn = '/api/v1/ai-intelligence/churn-prediction';
 /** Stands in a path of which nothing is known here. */
 export const nobody = 'nobody';
 
+/** An account at Stripe, and two of everything that is listed. */
+const makeStripe = async (
+  { database }: TestRuntime,
+  make: (path: string, body: unknown) => Promise<string>,
+  tenant: string,
+): Promise<Resources> => {
+  const path = '/api/v1/stripe';
+  const connectedAt = '2026-01-01T00:00:00.000Z';
+  await database.platform(accountCollection).create(`stripe:acct_${tenant}`, { tenant, connectedAt });
+  const paymentMethod = 'pm_card_visa';
+  const customer = await make(`${path}/customers`, { email: `first@${tenant}.example`, paymentMethod });
+  const other = await make(`${path}/customers`, { email: `second@${tenant}.example`, paymentMethod });
+  const subscribe = () => make(`${path}/subscriptions`, { customer, items: [{ price: 'price_monthly' }] });
+  const [subscription] = [await subscribe(), await subscribe()];
+  const amount = { amount: 1_000, currency: 'EUR' };
+  const payment = await make(`${path}/payment-intents`, { amount, paymentMethod, capture: 'manual' });
+  const items = [{ price: 'price_once' }];
+  const checkout = { mode: 'payment', items, successUrl: `https://${tenant}.example.com/` };
+  const session = await make(`${path}/checkout-sessions`, checkout);
+  const money = { amount: 0, currency: 'EUR' };
+  const at = { updatedAt: connectedAt, fetchedAt: connectedAt };
+  const invoice = { subscription: null, number: null, total: money, due: money, paid: money, lines: [], ...at };
+  const kept = { ...invoice, customer, status: 'paid', moreLines: false, paidAt: null, livemode: false } as const;
+  const invoices = database.tenants(stripeInvoiceCollection).of(tenant);
+  for (const id of [`in_1_${tenant}`, `in_2_${tenant}`]) await invoices.create(id, { ...kept, deleted: false });
+  return {
+    [`${path}/invoices/{id}`]: { id: `in_1_${tenant}` },
+    [`${path}/customers/{id}`]: { id: other },
+    [`${path}/subscriptions/{id}`]: { id: subscription },
+    [`${path}/subscriptions/{id}/cancel`]: { id: subscription },
+    [`${path}/payment-intents/{id}`]: { id: payment },
+    [`${path}/payment-intents/{id}/capture`]: { id: payment },
+    [`${path}/payment-intents/{id}/cancel`]: { id: payment },
+    [`${path}/checkout-sessions/{id}`]: { id: session },
+  };
+};
+
 /**
  * Gives a tenant something to be found by every operation that has a parameter in its path, and enough of it for a
  * second page. An operation that is new here must be told of: without real ids nothing proves that they are kept apart.
@@ -35,26 +73,8 @@ export const makeResources = async (
     return idSchema.parse(await (await request(operation.app, path, { key, body, method })).json()).id;
   };
   const predict = () => make(churn, { customerId: `of-${tenant}`, customer: { tenure: 3 } });
-  const subscribe = async (id: string): Promise<string> => {
-    await runtime.database
-      .tenants(subscriptionCollection)
-      .of(tenant)
-      .create(id, {
-        customer: `cus_of-${tenant}`,
-        status: 'active',
-        items: [],
-        cancelAtPeriodEnd: false,
-        livemode: true,
-        currentPeriodEnd: null,
-        deleted: false,
-        updatedAt: '2026-01-01T00:00:00.000Z',
-        version: { created: 1, rank: 0, event: 'evt_1' },
-      });
-    return id;
-  };
-
   const [prediction] = [await predict(), await predict()];
-  const [subscription = ''] = [await subscribe(`sub_1_${tenant}`), await subscribe(`sub_2_${tenant}`)];
+  const stripe = await makeStripe(runtime, make, tenant);
   const advanced = '/api/v1/advanced-security';
   const post = async (path: string, body?: unknown): Promise<void> => {
     const operation = operations.find(({ name }) => name === `POST ${path.replace('/keys/fields/', '/keys/{name}/')}`);
@@ -101,7 +121,7 @@ export const makeResources = async (
     [`${auditPath}/exports/{id}`]: { id: exported },
     [`${churn}/{id}`]: { id: prediction },
     [`${churn}/rollups/{day}`]: { day: '2026-01-01' },
-    '/api/v1/stripe/subscriptions/{id}': { id: subscription },
+    ...stripe,
     [twilioPath]: twilioIds,
   };
   const unknown = ({ path }: Operation) =>

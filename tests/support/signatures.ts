@@ -16,6 +16,7 @@ const hmac = (text: string, secret: string): ReturnType<typeof createHmac> => cr
 
 const stripeSecret = 'whsec_of_tests';
 const shopifySecret = 'shpss_of_tests';
+const btcPaySecret = 'btcpay_secret_of_tests';
 
 const acmepaySecret = 'acmepay_of_tests';
 const twilioToken = 'twilio_token_of_tests';
@@ -27,6 +28,7 @@ export const twilioIds = { tenant: 'acme', message: 'msg_1' };
 export const webhookEnvironment = {
   STRIPE_WEBHOOK_SECRETS: stripeSecret,
   SHOPIFY_WEBHOOK_SECRETS: shopifySecret,
+  BTCPAY_WEBHOOK_SECRETS: btcPaySecret,
   ACMEPAY_WEBHOOK_SECRETS: acmepaySecret,
   TWILIO_AUTH_TOKEN: twilioToken,
   TWILIO_STATUS_URL: twilioUrl,
@@ -75,6 +77,19 @@ export const signers: Readonly<Record<string, Signer>> = {
       'x-shopify-webhook-id': hmac(body, 'id').digest('hex'),
     }),
     header: 'x-shopify-hmac-sha256',
+    tolerance: undefined,
+  },
+  '/webhooks/crypto': {
+    body: (id) =>
+      JSON.stringify({
+        deliveryId: hmac(id, 'id').digest('hex'),
+        type: 'InvoiceSettled',
+        timestamp: 1_767_225_600,
+        storeId: 'store-1',
+        invoiceId: 'inv-1',
+      }),
+    headers: (body, _at, secret = btcPaySecret) => ({ 'btcpay-sig': `sha256=${hmac(body, secret).digest('hex')}` }),
+    header: 'btcpay-sig',
     tolerance: undefined,
   },
   [twilioPath]: {

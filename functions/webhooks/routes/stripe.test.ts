@@ -1,16 +1,26 @@
 import Stripe from 'stripe';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { payments } from '#functions/payments/app.ts';
 import { createServices as paymentServices } from '#functions/payments/services.ts';
 import { OmniError } from '#shared/kernel/errors.ts';
 import { functionApp } from '#shared/runtime/function-app.ts';
 import { request, testRuntime } from '#tests/support/runtime.ts';
+import { createCustomer, createSubscription } from '#tests/support/stripe/billing.ts';
+import { startStripeServer } from '#tests/support/stripe-server.ts';
 import { webhooks } from '../app.ts';
 import { createServices } from '../services.ts';
 
 const [oldSecret, newSecret] = ['whsec_old', 'whsec_new'];
-const runtime = await testRuntime({ environment: { STRIPE_WEBHOOK_SECRETS: `${oldSecret},${newSecret}` } });
+const server = await startStripeServer();
+afterAll(server.stop);
+const runtime = await testRuntime({
+  environment: {
+    STRIPE_WEBHOOK_SECRETS: `${oldSecret},${newSecret}`,
+    STRIPE_SECRET_KEY: server.secretKey,
+    STRIPE_API_URL: server.baseUrl,
+  },
+});
 const app = runtime.start(webhooks, createServices);
 const paymentsApp = runtime.start(payments, paymentServices);
 const services = createServices(runtime);
@@ -18,8 +28,12 @@ const services = createServices(runtime);
 const seconds = () => Math.floor(runtime.clock.now() / 1000);
 
 let last = 0;
-const subscriptionEvent = (change: object = {}) => {
+/** Of a subscription that Stripe has. */
+const subscriptionEvent = (change: { readonly account?: string } = {}) => {
   last += 1;
+  const state = server.of(change.account ?? 'platform');
+  const customer = createCustomer(state, { invoice_settings: { default_payment_method: 'pm_card_visa' } });
+  const subscription = createSubscription(state, { customer: customer.id, items: [{ price: 'price_monthly' }] });
   return {
     id: `evt_${last}`,
     object: 'event',
@@ -29,9 +43,9 @@ const subscriptionEvent = (change: object = {}) => {
     api_version: '2026-01-28',
     data: {
       object: {
-        id: `sub_${last}`,
+        id: subscription.id,
         object: 'subscription',
-        customer: 'cus_1',
+        customer: customer.id,
         status: 'active',
         cancel_at_period_end: false,
         items: {
@@ -62,7 +76,12 @@ describe('POST /webhooks/stripe', () => {
     await runtime.bus.idle();
     const key = await runtime.key('acme', ['payments:read']);
     const record = await request(paymentsApp, `/api/v1/stripe/subscriptions/${event.data.object.id}`, { key });
-    expect(await record.json()).toMatchObject({ customer: 'cus_1', status: 'active', deleted: false, livemode: false });
+    expect(await record.json()).toMatchObject({
+      customer: event.data.object.customer,
+      status: 'active',
+      deleted: false,
+      livemode: false,
+    });
   });
 
   it.each([oldSecret, newSecret])('takes each of the secrets that are valid: %s', async (secret) => {

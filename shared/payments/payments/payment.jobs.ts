@@ -7,7 +7,7 @@ import { platformTenant } from '../../kernel/event.ts';
 import { derivedId } from '../../kernel/ids.ts';
 import type { Database, Store, Stored, TenantStore } from '../../store/store.ts';
 import type { Logger } from '../../telemetry/index.ts';
-import { acmepayReceived, type StripeEventData, stripeOtherReceived } from '../../webhooks/index.ts';
+import { acmepayReceived, btcPayReceived, type StripeEventData, stripeOtherReceived } from '../../webhooks/index.ts';
 import { type AccountIndex, accountIdOf } from '../accounts/gateway-account.schema.ts';
 import type { ConnectedGateway, GatewayAccountService } from '../accounts/gateway-account.service.ts';
 import type { GatewayName, GatewayPayment } from '../gateways/gateway.ts';
@@ -35,6 +35,7 @@ export interface PaymentJobServices {
 const gatewayOf: Readonly<Record<string, GatewayName>> = {
   [stripeOtherReceived.type]: 'stripe',
   [acmepayReceived.type]: 'acmepay',
+  [btcPayReceived.type]: 'crypto',
 };
 
 /** Milliseconds by which clocks of two instances may differ. */
@@ -117,7 +118,7 @@ const parkPayment = (
  */
 export const refreshPayment = defineJob({
   name: 'payments.refresh-payment',
-  on: [stripeOtherReceived, acmepayReceived],
+  on: [stripeOtherReceived, acmepayReceived, btcPayReceived],
   maxAttempts: 15,
   ordered: true,
   handle: async ({ tenant, type, time, data }, context, services: PaymentJobServices) => {

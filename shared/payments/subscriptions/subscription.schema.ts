@@ -29,9 +29,9 @@ export const subscriptionSchema = z.object({
   /** The end of the paid time over all items. */
   currentPeriodEnd: z.iso.datetime().nullable(),
   deleted: z.boolean().meta({ description: 'Stripe has ended it. The record stays.' }),
-  updatedAt: z.iso.datetime(),
-  /** The event that this state is from, by which an older one is told. */
-  version: z.object({ created: z.int(), rank: z.int(), event: z.string() }),
+  updatedAt: z.iso.datetime().meta({ description: 'When it was last found to have changed.' }),
+  /** When the request began whose answer this state is: it is at least as new as that. */
+  fetchedAt: z.iso.datetime(),
 });
 export type Subscription = z.infer<typeof subscriptionSchema>;
 
@@ -62,5 +62,5 @@ export const subscriptionCollection = tenantCollection<Subscription>({
 });
 
 /** As clients see it. */
-export const subscriptionView = subscriptionSchema.omit({ version: true }).extend({ id: z.string() });
+export const subscriptionView = subscriptionSchema.omit({ fetchedAt: true }).extend({ id: z.string() });
 export type SubscriptionView = z.infer<typeof subscriptionView>;

@@ -16,7 +16,7 @@ export interface SubscriptionService {
   list(actor: Actor, query: SubscriptionQuery): Promise<Page<SubscriptionView>>;
 }
 
-const view = ({ id, value: { version: _, ...subscription } }: Stored<Subscription>): SubscriptionView => ({
+const view = ({ id, value: { fetchedAt: _, ...subscription } }: Stored<Subscription>): SubscriptionView => ({
   id,
   ...subscription,
 });

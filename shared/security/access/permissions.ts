@@ -17,8 +17,11 @@ const everybody = ['admin', 'member', 'viewer', 'support'] as const;
 export const permissions: Readonly<Record<string, Permission>> = {
   'ai:read': { allows: 'Read predictions and their sums', roles: everybody },
   'ai:predict': { allows: 'Make predictions', roles: ['admin', 'member'] },
-  'payments:read': { allows: 'Read payments and subscriptions', roles: ['admin', 'billing', 'support', 'viewer'] },
-  'payments:write': { allows: 'Take, capture and cancel payments', roles: ['admin', 'billing'] },
+  'payments:read': {
+    allows: 'Read payments, customers and subscriptions',
+    roles: ['admin', 'billing', 'support', 'viewer'],
+  },
+  'payments:write': { allows: 'Take payments, and change customers and subscriptions', roles: ['admin', 'billing'] },
   'payments:refund': { allows: 'Pay payments back', roles: ['admin', 'billing'] },
   'payments:manage': { allows: 'Connect gateway accounts and make routing rules', roles: ['admin'] },
   'ledger:read': { allows: 'Read the ledger', roles: ['admin', 'billing'] },

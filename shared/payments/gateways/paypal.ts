@@ -1,0 +1,162 @@
+import type { CheckoutPaymentIntent, Order, OrderRequest } from '@paypal/paypal-server-sdk';
+import * as z from 'zod';
+import { isOmniError, OmniError } from '../../kernel/errors.ts';
+import type { CreatePayment, Gateway, GatewayAction, GatewayCapabilities, GatewayPayment } from './gateway.ts';
+import type { PayPalApi, PayPalClient } from './paypal.client.ts';
+import { paypalIssue } from './paypal.errors.ts';
+import { paypalCurrencies, paypalDigits, toPayPal } from './paypal.money.ts';
+import { paymentsOf, paypalPayment, paypalRefund } from './paypal.payment.ts';
+
+export const paypalCapabilities: GatewayCapabilities = {
+  currencies: paypalCurrencies,
+  minorDigits: paypalDigits,
+  manualCapture: true,
+  partialCapture: true,
+  partialRefund: true,
+  /** https://developer.paypal.com/api/rest/reference/idempotency/: six hours for orders, the shortest. */
+  idempotentFor: 21_600,
+  /** The transaction search is hours behind. */
+  lookupByOwnReference: false,
+};
+
+const orderEvent = z.object({ id: z.string().min(1) });
+const paymentEvent = z.object({
+  supplementary_data: z.object({ related_ids: z.object({ order_id: z.string().min(1) }) }),
+});
+
+/** Of captures, authorisations and refunds the order is named. */
+export const paypalActionOf = (type: string, object: Readonly<Record<string, unknown>>): GatewayAction => {
+  if (type.startsWith('CHECKOUT.ORDER.')) {
+    const order = orderEvent.safeParse(object);
+    return order.success ? { kind: 'refresh-payment', reference: order.data.id } : { kind: 'ignore' };
+  }
+  if (!/^PAYMENT\.(CAPTURE|AUTHORIZATION|REFUND)\./.test(type)) return { kind: 'ignore' };
+  const payment = paymentEvent.safeParse(object);
+  if (!payment.success) return { kind: 'ignore' };
+  return { kind: 'refresh-payment', reference: payment.data.supplementary_data.related_ids.order_id };
+};
+
+/** The SDK's enum, without loading the SDK. */
+const isIntent = (value: string): value is CheckoutPaymentIntent => value === 'CAPTURE' || value === 'AUTHORIZE';
+const intentOf = (capture: CreatePayment['capture']): CheckoutPaymentIntent => {
+  const intent = capture === 'manual' ? 'AUTHORIZE' : 'CAPTURE';
+  if (!isIntent(intent)) throw new Error('The SDK has other intents.');
+  return intent;
+};
+
+const orderOf = (request: CreatePayment): OrderRequest => {
+  const { payment, amount, description, returnUrl, paymentMethod } = request;
+  const context = returnUrl === undefined ? {} : { experienceContext: { returnUrl, cancelUrl: returnUrl } };
+  return {
+    intent: intentOf(request.capture),
+    purchaseUnits: [
+      {
+        referenceId: 'default',
+        customId: payment,
+        amount: toPayPal(amount),
+        ...(description === undefined ? {} : { description: description.slice(0, 127) }),
+      },
+    ],
+    paymentSource: { paypal: { ...(paymentMethod === undefined ? {} : { vaultId: paymentMethod }), ...context } },
+  };
+};
+
+const prefer = 'return=representation';
+
+const orUndefined = async <R>(call: Promise<R>): Promise<R | undefined> => {
+  try {
+    return await call;
+  } catch (error) {
+    if (isOmniError(error, 'not-found')) return undefined;
+    throw error;
+  }
+};
+
+/** PayPal's orders as a gateway. */
+export const paypalGateway = ({ client }: { readonly client: PayPalClient }): Gateway => {
+  const viewOf = (order: Order): GatewayPayment => paypalPayment(order, client.livemode);
+  const read = (id: string): Promise<Order> =>
+    client.call(async ({ orders }) => (await orders.getOrder({ id })).result);
+
+  /** What the payer approved is taken, or held. A decline is told by an issue, and leaves the order as it was. */
+  const take = (order: Order, key: string): Promise<Order | undefined> => {
+    const id = order.id ?? '';
+    const isHold = String(order.intent) === 'AUTHORIZE';
+    return client.call(async ({ orders }: PayPalApi) => {
+      try {
+        if (isHold) await orders.authorizeOrder({ id, paypalRequestId: key, prefer });
+        else await orders.captureOrder({ id, paypalRequestId: key, prefer });
+      } catch (error) {
+        if (paypalIssue(error) === 'INSTRUMENT_DECLINED') return undefined;
+        throw error;
+      }
+      return (await orders.getOrder({ id })).result;
+    });
+  };
+
+  const confirm = async (reference: string, key: string): Promise<GatewayPayment> => {
+    const order = await read(reference);
+    if (String(order.status) !== 'APPROVED') return viewOf(order);
+    const taken = await take(order, key);
+    // Only we could take it after this, and we do not: a payer who has other means begins anew.
+    if (taken === undefined) return { ...viewOf(order), status: 'failed', decline: 'card-declined' };
+    return viewOf(taken);
+  };
+
+  const authorisationOf = async (reference: string): Promise<string> => {
+    const [authorisation] = paymentsOf(await read(reference)).authorizations ?? [];
+    if (authorisation?.id !== undefined) return authorisation.id;
+    throw new OmniError('precondition-failed', 'Nothing is held for this payment.');
+  };
+
+  return {
+    name: 'paypal',
+    livemode: client.livemode,
+    capabilities: paypalCapabilities,
+    create: async (request, key) => {
+      const body = orderOf(request);
+      return viewOf(
+        await client.call(
+          async ({ orders }) => (await orders.createOrder({ body, paypalRequestId: key, prefer })).result,
+        ),
+      );
+    },
+    confirm,
+    capture: async (reference, amount, key) => {
+      const authorizationId = await authorisationOf(reference);
+      const body = { finalCapture: true, ...(amount === undefined ? {} : { amount: toPayPal(amount) }) };
+      await client.call(({ payments }) =>
+        payments.captureAuthorizedPayment({ authorizationId, paypalRequestId: key, prefer, body }),
+      );
+      return viewOf(await read(reference));
+    },
+    cancel: async (reference, key) => {
+      const order = await read(reference);
+      const { authorizations: [authorisation] = [], captures = [] } = paymentsOf(order);
+      if (captures.length > 0) throw new OmniError('precondition-failed', 'It is captured: refund it.');
+      // An order that nobody takes lapses by itself, and nobody but us can take it.
+      if (authorisation?.id === undefined) return { ...viewOf(order), status: 'canceled' };
+      const authorizationId = authorisation.id;
+      await client.call(({ payments }) => payments.voidPayment({ authorizationId, paypalRequestId: key, prefer }));
+      return viewOf(await read(reference));
+    },
+    refund: async (reference, { refund, amount }, key) => {
+      const [capture] = paymentsOf(await read(reference)).captures ?? [];
+      if (capture?.id === undefined) throw new OmniError('precondition-failed', 'Nothing is captured of this payment.');
+      const captureId = capture.id;
+      const body = { amount: toPayPal(amount), customId: refund };
+      const { result } = await client.call(({ payments }) =>
+        payments.refundCapturedPayment({ captureId, paypalRequestId: key, prefer, body }),
+      );
+      return paypalRefund(result);
+    },
+    retrieve: async (reference) => {
+      const order = await orUndefined(read(reference));
+      return order === undefined ? undefined : viewOf(order);
+    },
+    find: async () => undefined,
+    account: async () => ({ id: await client.merchant(), livemode: client.livemode }),
+    status: client.status,
+    actionOf: paypalActionOf,
+  };
+};

@@ -1,0 +1,60 @@
+import type { MakeEvent } from '../../events/define-event.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import type { NewId } from '../../kernel/ids.ts';
+import type { Database } from '../../store/store.ts';
+import { accountCollection } from '../../webhooks/index.ts';
+import type { StripeClient } from '../gateways/stripe.client.ts';
+import { subscriptionCollection } from '../subscriptions/subscription.schema.ts';
+import { createStripeAccounts } from './stripe-accounts.ts';
+import { createStripeBilling } from './stripe-billing.service.ts';
+import { stripeCustomerCollection } from './stripe-customer.schema.ts';
+import { stripeInvoiceCollection } from './stripe-invoice.schema.ts';
+import { stripeKinds } from './stripe-kinds.ts';
+import { stripeParkedCollection } from './stripe-parked.schema.ts';
+import { createStripePayments } from './stripe-payments.service.ts';
+import { createStripeReconciler, stripeReconciliationCollection } from './stripe-reconciler.ts';
+import { createStripeSync } from './stripe-sync.ts';
+
+export interface StripeServicesOptions {
+  readonly database: Database;
+  readonly client: StripeClient;
+  readonly makeEvent: MakeEvent;
+  readonly newId: NewId;
+  readonly clock: Clock;
+}
+
+export const stripeCollections = [
+  subscriptionCollection,
+  stripeCustomerCollection,
+  stripeInvoiceCollection,
+  stripeParkedCollection,
+  stripeReconciliationCollection,
+];
+
+/** Everything of Stripe's that is about one deployment's key: what routes and jobs call. */
+export const createStripeServices = ({ database, client, makeEvent, newId, clock }: StripeServicesOptions) => {
+  const providerAccounts = database.platform(accountCollection);
+  const accounts = createStripeAccounts(providerAccounts, clock);
+  const parked = database.tenants(stripeParkedCollection);
+  const states = database.tenants(stripeReconciliationCollection);
+  const kinds = stripeKinds({
+    customers: database.tenants(stripeCustomerCollection),
+    subscriptions: database.tenants(subscriptionCollection),
+    invoices: database.tenants(stripeInvoiceCollection),
+    makeEvent,
+    livemode: client.livemode,
+  });
+  const sync = createStripeSync({ client, kinds, parked, makeEvent, clock });
+  return {
+    providerAccounts,
+    stripeClient: client,
+    stripeAccounts: accounts,
+    stripeParked: parked,
+    stripeSync: sync,
+    stripeSyncKinds: kinds,
+    stripeReconciler: createStripeReconciler({ database, states, client, kinds, makeEvent, clock }),
+    stripePayments: createStripePayments({ client, accounts, newId, clock }),
+    stripeBilling: createStripeBilling({ database, client, accounts, kinds, sync, newId }),
+    makeEvent,
+  };
+};
