@@ -10,7 +10,7 @@ import { type Product, productViewSchema } from '../billing/product.schema.ts';
 
 export const planSchema = z
   .object({ id: z.string(), product: productViewSchema, prices: z.array(priceViewSchema) })
-  .meta({ id: 'Plan', description: 'A product that is sold, with the prices that it can be had at.' });
+  .meta({ id: 'SoldPlan', description: 'A product that is sold, with the prices that it can be had at.' });
 export type Plan = z.infer<typeof planSchema>;
 
 export const paywallSchema = z
