@@ -85,8 +85,10 @@ describe('npm run new:route', async () => {
     await newRoute('payments', 'gift-cards');
     expect(await textOf('functions/library/app.ts')).toContain('[...lending(services), ...readingRooms(services)]');
     expect(await textOf('infra/manifest.json')).toContain('"/api/v1/gift-cards"');
+    expect(await textOf('shared/runtime/erasers.ts')).toContain('libraryEraser');
+    expect(await textOf('shared/payments/payments.eraser.ts')).toContain('giftCardCollection');
     expect(await textOf('tests/support/resources.ts')).toContain("'/api/v1/lending/books/{id}': { id: book }");
-    const touched = ['functions', 'shared/library', 'shared/ai', 'shared/payments', 'tests/support'];
+    const touched = ['functions', 'shared/library', 'shared/ai', 'shared/payments', 'shared/runtime', 'tests/support'];
     await tree.succeed('biome', 'check', ...touched);
     const project = JSON.stringify({ extends: './tsconfig.json', include: touched });
     await writeFile(join(tree.folder, 'tsconfig.touched.json'), project);

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { idParams, pageQuery, pageSchema } from '#shared/http/page.ts';
 import { transferViewSchema } from '#shared/platform/index.ts';
 import { roleNameSchema, userViewSchema } from '#shared/security/index.ts';
@@ -8,7 +8,7 @@ import type { PlatformServices } from '../services.ts';
 const path = '/api/v1/tenant';
 const maxBody = 16_384;
 const read = { scopes: ['members:read'] };
-const owner = { scopes: ['tenant:own'], person: true } as const;
+const owner = { scopes: ['tenant:own'], person: true, stepUp: sensitive } as const;
 
 const list = endpoint({
   method: 'get',
@@ -37,7 +37,7 @@ const setRoles = endpoint({
   path: `${path}/members/{id}/roles`,
   summary: "Set a member's roles",
   description: 'Neither the old nor the new ones may allow more than you may. The last owner stays one.',
-  access: { scopes: ['roles:write'] },
+  access: { scopes: ['roles:write'], stepUp: sensitive },
   params: idParams,
   body: z.strictObject({
     roles: z.array(roleNameSchema).max(50).meta({ description: 'All that they are to have.' }),

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { clientOf } from '#shared/http/client.ts';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { localeSchema } from '#shared/messaging/index.ts';
 import {
   graceDays,
@@ -19,7 +19,7 @@ import type { PlatformServices } from '../services.ts';
 const path = '/api/v1/tenant';
 /** Bytes: room for every field at its longest, and for no more. */
 const maxBody = 16_384;
-const own = { scopes: ['tenant:own'], person: true } as const;
+const own = { scopes: ['tenant:own'], person: true, stepUp: sensitive } as const;
 const tenantParams = z.object({ tenant: z.string().min(1).max(64) });
 const confirm = z.string().max(100).meta({ description: "The tenant's slug, so that nobody does it by mistake." });
 const reason = z.string().trim().min(1).max(500).meta({ description: 'Why. It is kept with the tenant and shown.' });

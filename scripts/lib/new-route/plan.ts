@@ -4,7 +4,17 @@ import * as z from 'zod';
 import { loadFunctions, root } from '../functions.ts';
 import type { RouteNames } from './names.ts';
 import { renderTemplate } from './templates.ts';
-import { functionByHand, resourcesByHand, servicesTypeOf, wireApp, wireResources, wireServices } from './wiring.ts';
+import {
+  eraserByHand,
+  functionByHand,
+  resourcesByHand,
+  servicesTypeOf,
+  wireApp,
+  wireEraser,
+  wireErasers,
+  wireResources,
+  wireServices,
+} from './wiring.ts';
 
 export interface RoutePlan {
   /** Content by path, relative to the repository. */
@@ -32,6 +42,8 @@ const refuseClashes = async ({ Thing, things, 'route-': route }: RouteNames): Pr
   if (schema !== undefined) throw new Error(`The API has a schema ${schema} already; choose another --thing.`);
 };
 
+const eraserOf = ({ 'group-': group }: RouteNames): string => `shared/${group}/${group}.eraser.ts`;
+
 /** Every file that makes up the route, none of which is there yet. */
 const newFiles = async (names: RouteNames, newGroup: boolean): Promise<Map<string, string>> => {
   const domain = `shared/${names['group-']}/${names['route-']}/${names['thing-']}`;
@@ -44,7 +56,10 @@ const newFiles = async (names: RouteNames, newGroup: boolean): Promise<Map<strin
     [`${folder}/routes/${names['route-']}.ts`, 'routes.ts'],
     [`${folder}/routes/${names['route-']}.test.ts`, 'routes.test.ts'],
   ]);
-  if (newGroup) for (const file of ['index.ts', 'app.ts', 'services.ts']) templates.set(`${folder}/${file}`, file);
+  if (newGroup) {
+    for (const file of ['index.ts', 'app.ts', 'services.ts']) templates.set(`${folder}/${file}`, file);
+    templates.set(eraserOf(names), 'eraser.ts');
+  }
   const files = new Map<string, string>();
   for (const [path, template] of templates) {
     if ((await textOf(path)) !== undefined) throw new Error(`${path} is there already; nothing was written.`);
@@ -67,9 +82,16 @@ export const planRoute = async (asked: RouteNames): Promise<RoutePlan> => {
   const files = await newFiles(names, newGroup);
   await refuseClashes(names);
   const index = `shared/${names['group-']}/index.ts`;
-  files.set(index, `${(await textOf(index)) ?? ''}${await renderTemplate('domain-index.ts', names)}`);
+  const exported = ['domain-index.ts', ...(newGroup ? ['domain-eraser.ts'] : [])];
+  const lines = await Promise.all(exported.map((template) => renderTemplate(template, names)));
+  files.set(index, [(await textOf(index)) ?? '', ...lines].join(''));
 
   const byHand: string[] = [];
+  const erasing = newGroup ? 'shared/runtime/erasers.ts' : eraserOf(names);
+  const eraser = (await textOf(erasing)) ?? '';
+  const wiredEraser = newGroup ? wireErasers(eraser, names) : wireEraser(eraser, names);
+  if (wiredEraser === undefined) byHand.push(eraserByHand(names));
+  else files.set(erasing, wiredEraser);
   if (!newGroup) {
     const wired = [wireApp(app ?? '', names), wireServices(services ?? '', names)] as const;
     if (wired[0] === undefined || wired[1] === undefined) byHand.push(functionByHand(names));

@@ -31,6 +31,12 @@ const creation = ({ Thing, thing, things }: RouteNames): string =>
 
 const needed = ['database', 'makeEvent', 'newId', 'clock'];
 
+/** What is taken from the runtime, with what the new service needs. */
+const withNeeded = (list: string): string => {
+  const given = list.split(',').map((name) => name.trim());
+  return needed.filter((name) => !given.includes(name)).reduce(appended, list);
+};
+
 /** The name of the services' type that a function's definition uses, where its own services.ts exports it. */
 export const servicesTypeOf = (app: string): string | undefined =>
   /import type \{ (\w+) \} from '\.\/services\.ts';/.exec(app)?.[1];
@@ -66,11 +72,17 @@ export const wireServices = (services: string, names: RouteNames): string | unde
     domainOf(names),
     `create${Thing}Service, ${derived ? '' : `type ${Thing}Service, `}${thing}Collection`,
   );
-  text = replaceOnly(text, /createServices = \(\{([^}]*)\}: Runtime\)/, (list) => {
-    const given = list.split(',').map((name) => name.trim());
-    const missing = needed.filter((name) => !given.includes(name));
-    return `createServices = ({ ${missing.reduce(appended, list)} }: Runtime)`;
-  });
+  text =
+    replaceOnly(
+      text,
+      /createServices = \(\{([^}]*)\}: Runtime\)/,
+      (list) => `createServices = ({ ${withNeeded(list)} }: Runtime)`,
+    ) ??
+    replaceOnly(
+      text,
+      /(createServices = \(runtime: Runtime\)[^{]*\{\n {2}const )\{([^}]*)\} = runtime;/,
+      (begin, list) => `${begin}{ ${withNeeded(list)} } = runtime;`,
+    );
   text = replaceOnly(
     text,
     /(createServices = [\s\S]*?(?:=> \(\{|\n {2}return \{)[\s\S]*?)(\n\}\);|\n {2}\};\n\};| \};\n\};)/,
@@ -84,6 +96,25 @@ export const wireServices = (services: string, names: RouteNames): string | unde
   );
 };
 
+/** The domain's eraser with one more collection, or undefined where it is not of the known shape. */
+export const wireEraser = (
+  eraser: string,
+  { thing, 'route-': route, 'thing-': file }: RouteNames,
+): string | undefined =>
+  replaceOnly(
+    withImport(eraser, `./${route}/${file}.schema.ts`, `${thing}Collection`),
+    /collections: \[([^\]]*)\]/,
+    (list) => `collections: [${appended(list, `${thing}Collection`)}]`,
+  );
+
+/** `shared/runtime/erasers.ts` with a new domain's eraser; undefined where it is not of the known shape. */
+export const wireErasers = (erasers: string, { group, 'group-': folder }: RouteNames): string | undefined =>
+  replaceOnly(
+    withImport(erasers, `../${folder}/index.ts`, `${group}Eraser`),
+    /(export const erasers: readonly Eraser\[\] = \[)([^\]]*)\]/,
+    (begin, list) => `${begin}${appended(list, `${group}Eraser`)}]`,
+  );
+
 const madeFor = ({ path }: RouteNames): string => `await make('${path}', { name: \`of-\${tenant}\` })`;
 
 /**
@@ -92,8 +123,8 @@ const madeFor = ({ path }: RouteNames): string => `await make('${path}', { name:
  */
 export const wireResources = (resources: string, names: RouteNames): string | undefined => {
   const { thing, path } = names;
-  const made = `  const [${thing}] = [${madeFor(names)}, ${madeFor(names)}];\n`;
-  const text = replaceOnly(resources, /( {2}await runtime\.bus\.idle\(\);\n)/, (idle) => `${made}${idle}`);
+  const made = `  const [${thing}] = [${madeFor(names)}, ${madeFor(names)}];\n  await runtime.bus.idle();\n`;
+  const text = replaceOnly(resources, /( {2}const made: Resources = \{)/, (begin) => `${made}${begin}`);
   return replaceOnly(
     text,
     /(const made: Resources = \{[\s\S]*?)\n {2}\};/,
@@ -120,6 +151,9 @@ export const functionByHand = (names: RouteNames): string => {
     `  in collections: ${thing}Collection`,
   ].join('\n');
 };
+
+export const eraserByHand = ({ thing, 'group-': folder }: RouteNames): string =>
+  `the eraser of shared/${folder}, or shared/runtime/erasers.ts\n  in collections: ${thing}Collection`;
 
 export const resourcesByHand = (names: RouteNames): string =>
   `tests/support/resources.ts\n  two of ${madeFor(names)}\n  in resources: '${names.path}/{id}': { id: <the first one's> }`;
