@@ -7,7 +7,9 @@ import * as z from 'zod';
 import { unzipTo } from './archive.ts';
 import { sha256 } from './package-function.ts';
 
-const lockSchema = z.object({ packages: z.record(z.string(), z.looseObject({ dependencies: z.unknown().optional() })) });
+const lockSchema = z.object({
+  packages: z.record(z.string(), z.looseObject({ dependencies: z.unknown().optional() })),
+});
 
 /** Where installed packages are kept: outside the repository, whose node_modules Node would find otherwise. */
 export const packageCache = (): string => join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'omni');

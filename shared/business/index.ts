@@ -64,6 +64,7 @@ export { taxJar } from './billing/taxjar.ts';
 export { advanceClock, type TestClockServices } from './billing/test-clock.jobs.ts';
 export { vies } from './billing/vies.ts';
 export { newCreditSchema, newHoldSchema, walletViewSchema } from './billing/wallet.service.ts';
+export { businessEraser } from './business.eraser.ts';
 export {
   experimentResultSchema,
   experimentViewSchema,
@@ -73,4 +74,3 @@ export { cohortsSchema, revenueMetricsSchema } from './monetization/metrics.serv
 export { createMonetization, monetizationCollections } from './monetization/monetization.ts';
 export { type MovementServices, recordMovement } from './monetization/movement.jobs.ts';
 export { paywallSchema, planSchema } from './monetization/plan.service.ts';
-export { businessEraser } from './business.eraser.ts';

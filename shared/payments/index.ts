@@ -57,8 +57,8 @@ export {
   routeViewSchema,
 } from './payments/payment.schema.ts';
 export type { PaymentService } from './payments/payment.service.ts';
-export { routingRuleInputSchema, routingRuleViewSchema } from './routing/routing-rule.schema.ts';
 export { paymentsEraser } from './payments.eraser.ts';
+export { routingRuleInputSchema, routingRuleViewSchema } from './routing/routing-rule.schema.ts';
 export { stripeInvoicePaid, stripeRecordChanged, stripeSubscriptionEnded } from './stripe/stripe.events.ts';
 export { stripeJobs, stripeReconciliation } from './stripe/stripe.jobs.ts';
 export * as stripeSchemas from './stripe/stripe.schema.ts';
