@@ -7,7 +7,7 @@ import {
   predictionCollection,
   rollupCollection,
 } from '#shared/ai/index.ts';
-import { type ErasureServices, erasingOf } from '#shared/runtime/erasers.ts';
+import { type ErasureServices, erasingOf } from '#shared/runtime/erasing.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 
 export interface AiServices extends PredictionJobServices, ErasureServices {

@@ -1,5 +1,5 @@
 import { createBilling, createMonetization, taxJar, vies } from '#shared/business/index.ts';
-import { erasingOf } from '#shared/runtime/erasers.ts';
+import { erasingOf } from '#shared/runtime/erasing.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import { createAuditing, subjectCipher } from '#shared/security/index.ts';
 

@@ -13,7 +13,7 @@ import {
   stripeGateway,
   subscriptionCollection,
 } from '#shared/payments/index.ts';
-import { erasingOf } from '#shared/runtime/erasers.ts';
+import { erasingOf } from '#shared/runtime/erasing.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import { createAuditing, publicFetch, subjectCipher } from '#shared/security/index.ts';
 import {

@@ -42,7 +42,8 @@ import {
   tombstoneCollection,
   transferCollection,
 } from '#shared/platform/index.ts';
-import { erasers, erasingOf } from '#shared/runtime/erasers.ts';
+import { erasers } from '#shared/runtime/erasers.ts';
+import { erasingOf } from '#shared/runtime/erasing.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   authSettingsCollection,

@@ -1,6 +1,6 @@
 import { billingEncryptedCollections } from '#shared/business/index.ts';
 import { gatewayAccountCollection, stripeCustomerCollection } from '#shared/payments/index.ts';
-import { erasingOf } from '#shared/runtime/erasers.ts';
+import { erasingOf } from '#shared/runtime/erasing.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   authSettingsCollection,

@@ -1,4 +1,4 @@
-import { erasingOf } from '#shared/runtime/erasers.ts';
+import { erasingOf } from '#shared/runtime/erasing.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   accountCollection,

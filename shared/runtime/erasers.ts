@@ -1,7 +1,7 @@
 import { aiEraser } from '../ai/index.ts';
 import { usageCollection } from '../analytics/index.ts';
 import { businessEraser } from '../business/index.ts';
-import { defineEraser, type Eraser, type ErasureServices } from '../erasure/index.ts';
+import { defineEraser, type Eraser } from '../erasure/index.ts';
 import { deadLetterCollection } from '../events/dead-letters.ts';
 import { idempotencyCollection } from '../http/idempotency.ts';
 import { messagingEraser } from '../messaging/index.ts';
@@ -10,9 +10,6 @@ import { platformEraser } from '../platform/index.ts';
 import { securityEraser } from '../security/index.ts';
 import { webhooksEraser } from '../webhooks/index.ts';
 import { workflowRunCollection } from '../workflows/workflow.ts';
-import type { Runtime } from './runtime.ts';
-
-export type { ErasureServices } from '../erasure/index.ts';
 
 /** What the ground itself keeps for a tenant, unique reservations, and any blob that no domain named. */
 export const groundEraser = defineEraser({
@@ -47,9 +44,3 @@ export const keptCollections = [
   'tenantErasures',
   'tenantTombstones',
 ] as const;
-
-export const erasingOf = ({ database, blobs, makeEvent }: Runtime): ErasureServices['erasing'] => ({
-  database,
-  blobs,
-  makeEvent,
-});
