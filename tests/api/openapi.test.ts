@@ -6,7 +6,7 @@ import { joinedOpenApi } from '#scripts/lib/generated.ts';
 import { problemSchema, problems } from '#shared/http/problem.ts';
 import { accessToken } from '#tests/support/auth.ts';
 import { type JsonSchema, judgeOf, valid } from '#tests/support/json-schema.ts';
-import { parametersIn, pathWith, startOperations } from '#tests/support/operations.ts';
+import { type Operation, parametersIn, pathWith, startOperations } from '#tests/support/operations.ts';
 import { outsideEnvironment } from '#tests/support/outside.ts';
 import { makeResources, type Resources } from '#tests/support/resources.ts';
 import { request, testRuntime } from '#tests/support/runtime.ts';
@@ -92,12 +92,12 @@ const unguessable = new Set([
     .map((path) => `POST /api/v1/payments${path}`),
 ]);
 
-const known = new Map<string, Promise<Resources>>();
+let shared: Promise<Resources> | undefined;
 /** What only reads shares one tenant; what writes has its own, because some operations end what others read. */
-const resourcesOf = (tenant: string): Promise<Resources> => {
-  const made = known.get(tenant) ?? makeResources(runtime, operations, tenant);
-  known.set(tenant, made);
-  return made;
+const resourcesOf = ({ method, path }: Operation, tenant: string): Promise<Resources> => {
+  if (method !== 'GET') return makeResources(runtime, operations, tenant, path);
+  shared ??= makeResources(runtime, operations, tenant);
+  return shared;
 };
 
 describe.each(named)('%s', (_name, operation) => {
@@ -143,7 +143,7 @@ describe.each(named)('%s', (_name, operation) => {
     const judges = new Map([...answers].map(([status, schema]) => [status, schema && judgeOf(schema, schemas)]));
     const statuses = new Set<number>();
     const tenant = method === 'GET' ? 'reader' : `tenant-${operations.indexOf(operation)}`;
-    const resources = await resourcesOf(tenant);
+    const resources = await resourcesOf(operation, tenant);
     const key = operation.person ? await accessToken(runtime, tenant) : await runtime.key(tenant, ['*']);
     const parameters = parametersIn(operation, 'query').filter(({ name }) => name !== 'cursor');
     const query = fc

@@ -57,24 +57,74 @@ const makeStripe = async (
   };
 };
 
+type Make = (path: string, body: unknown, method?: string) => Promise<string>;
+
 /**
  * Gives a tenant something to be found by every operation that has a parameter in its path, and enough of it for a
- * second page. An operation that is new here must be told of: without real ids nothing proves that they are kept apart.
+ * second page; or only what the operations of one path look at. An operation that is new here must be told of: without
+ * real ids nothing proves that they are kept apart.
  */
 export const makeResources = async (
   runtime: TestRuntime,
   operations: readonly Operation[],
   tenant: string,
+  only?: string,
 ): Promise<Resources> => {
   const key = await runtime.key(tenant, ['*']);
-  const make = async (path: string, body: unknown, method = 'POST'): Promise<string> => {
+  const make: Make = async (path, body, method = 'POST') => {
     const operation = operations.find(({ name }) => name === `${method} ${path}`);
     if (operation === undefined) throw new Error(`There is no ${method} ${path}.`);
     return idSchema.parse(await (await request(operation.app, path, { key, body, method })).json()).id;
   };
+  const wants = (...groups: readonly string[]): boolean =>
+    only === undefined || groups.some((group) => only.startsWith(`/api/v1/${group}`));
+  const part = async (groups: readonly string[], makePart: () => Promise<Resources>): Promise<Resources> =>
+    wants(...groups) ? makePart() : {};
+
+  const predictions = await part(['ai-intelligence'], () => makePredictions(make, tenant));
+  const stripe = await part(['stripe'], () => makeStripe(runtime, make, tenant));
+  const protection = await part(['advanced-security', 'security'], () =>
+    makeProtection(runtime, operations, make, key, tenant),
+  );
+  const identity = await part(['auth', 'mfa', 'tenant'], () => makeIdentity(runtime, tenant));
+  const threats = await part(['threat-detection'], () => makeThreats(runtime, tenant));
+  const billing = await part(['billing', 'monetization'], () => makeBilling(operations, key, tenant));
+  await runtime.bus.idle();
+  const tenancy = await part(['tenant'], () => makeTenancy(make, identity, tenant));
+  const payments = await part(['payments'], () => makePayments(runtime, tenant));
+  await runtime.bus.idle();
+  const made: Resources = {
+    ...predictions,
+    ...identity,
+    ...threats,
+    ...tenancy,
+    ...billing,
+    ...payments,
+    ...protection,
+    ...stripe,
+    [twilioPath]: twilioIds,
+  };
+  const unknown = ({ path }: Operation) =>
+    Object.fromEntries([...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => [name, nobody]));
+  return Object.fromEntries(
+    operations.map((operation) => [operation.path, made[operation.path] ?? unknown(operation)]),
+  );
+};
+
+const makePredictions = async (make: Make, tenant: string): Promise<Resources> => {
   const predict = () => make(churn, { customerId: `of-${tenant}`, customer: { tenure: 3 } });
   const [prediction] = [await predict(), await predict()];
-  const stripe = await makeStripe(runtime, make, tenant);
+  return { [`${churn}/{id}`]: { id: prediction }, [`${churn}/rollups/{day}`]: { day: '2026-01-01' } };
+};
+
+/** Secrets, keys, a policy and an audit log. */
+const makeProtection = async (
+  runtime: TestRuntime,
+  operations: readonly Operation[],
+  make: Make,
+  key: string,
+  tenant: string,
+): Promise<Resources> => {
   const advanced = '/api/v1/advanced-security';
   const post = async (path: string, body?: unknown): Promise<void> => {
     const operation = operations.find(({ name }) => name === `POST ${path.replace('/keys/fields/', '/keys/{name}/')}`);
@@ -96,19 +146,8 @@ export const makeResources = async (
   const exported = await make(`${auditPath}/exports`, {});
   await runtime.bus.idle();
   const [entry] = (await runtime.database.tenants(auditEntryCollection).of(tenant).query({ limit: 1 })).items;
-  const identity = await makeIdentity(runtime, tenant);
-  const threats = await makeThreats(runtime, tenant);
-  const billing = await makeBilling(operations, key, tenant);
-  await runtime.bus.idle();
   const version = { name: secret, version: '1' };
-  const administration = await makeTenancy(make, identity, tenant);
-  await runtime.bus.idle();
-  const made: Resources = {
-    ...identity,
-    ...threats,
-    ...administration,
-    ...billing,
-    ...(await makePayments(runtime, tenant)),
+  return {
     [`${advanced}/secrets/{name}`]: { name: secret },
     [`${advanced}/secrets/{name}/versions`]: { name: secret },
     [`${advanced}/secrets/{name}/versions/{version}/value`]: version,
@@ -119,19 +158,8 @@ export const makeResources = async (
     [`${advanced}/subjects/{subject}`]: { subject: `person-of-${tenant}` },
     [`${auditPath}/entries/{id}`]: { id: entry?.id ?? nobody },
     [`${auditPath}/exports/{id}`]: { id: exported },
-    [`${churn}/{id}`]: { id: prediction },
-    [`${churn}/rollups/{day}`]: { day: '2026-01-01' },
-    ...stripe,
-    [twilioPath]: twilioIds,
   };
-  const unknown = ({ path }: Operation) =>
-    Object.fromEntries([...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => [name, nobody]));
-  return Object.fromEntries(
-    operations.map((operation) => [operation.path, made[operation.path] ?? unknown(operation)]),
-  );
 };
-
-type Make = (path: string, body: unknown, method?: string) => Promise<string>;
 
 /** What a tenant has by the paths of its administration. */
 const makeTenancy = async (make: Make, identity: Resources, tenant: string): Promise<Resources> => {
