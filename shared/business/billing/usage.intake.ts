@@ -149,16 +149,16 @@ export const createUsageIntake = (options: UsageIntakeOptions) => {
   const { database, meters, totals, seen, customers, settings, readAll, clock } = options;
 
   const countChunk = async (tenant: string, units: readonly Unit[]): Promise<Counted> => {
-    const [sums, known] = await Promise.all([
-      readAll(
-        totals.of(tenant),
-        units.map(({ id }) => id),
-      ),
-      readAll(
-        seen.of(tenant),
-        units.flatMap(({ days }) => [...days.keys()]),
-      ),
-    ]);
+    // One after the other: ids that were read before the totals could be older than what the totals' revision guards, and
+    // what somebody else counted in between would be counted again.
+    const sums = await readAll(
+      totals.of(tenant),
+      units.map(({ id }) => id),
+    );
+    const known = await readAll(
+      seen.of(tenant),
+      units.flatMap(({ days }) => [...days.keys()]),
+    );
     const counted = { accepted: 0, duplicates: 0, tooMany: [] as UsageEvent[] };
     const newTotals = new Map<string, UsageTotals>();
     const newSeen = new Map<string, UsageSeen>();

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { billingOn } from '#tests/support/billing.ts';
 import { testDatabase } from '#tests/support/firestore.ts';
 import { manualClock } from '../../kernel/clock.ts';
-import { embeddedDatabase } from '../../store/embedded.ts';
+import { databaseOn } from '../../store/database.ts';
+import type { Driver } from '../../store/driver.ts';
+import { embeddedDatabase, embeddedDriver } from '../../store/embedded.ts';
 import { billingDue } from './billing.events.ts';
 import { billDue } from './billing-run.jobs.ts';
 import { type Meter, newMeterSchema, type UsageEvent } from './meter.schema.ts';
@@ -217,5 +219,37 @@ describe('any order of the same events', () => {
         },
       ),
     );
+  });
+});
+
+describe('a batch that is read while the same batch is stored', () => {
+  it.each(['billingUsageTotals', 'billingUsageSeen'])('is counted once, whoever reads %s late', async (late) => {
+    const clock = manualClock('2026-01-20T12:00:00Z');
+    const driver = embeddedDriver();
+    let between: (() => Promise<unknown>) | undefined;
+    const slow: Driver = {
+      ...driver,
+      get: async (keys) => {
+        // What it reads of this collection it reads after the other's commit.
+        const run = keys.some(({ collection }) => collection.endsWith(`/${late}`)) ? between : undefined;
+        if (run !== undefined) between = undefined;
+        await run?.();
+        return driver.get(keys);
+      },
+    };
+    const [first, second] = [driver, slow].map(
+      (one) => billingOn(databaseOn(one, { now: clock.now }), { clock }).usage,
+    );
+    if (first === undefined || second === undefined) throw new Error('There are two.');
+    const world = billingOn(databaseOn(driver, { now: clock.now }), { clock });
+    const actor = await world.tenant();
+    await first.createMeter(actor, newMeterSchema.parse({ id: 'calls', aggregation: 'sum' }));
+    const customer = (await world.customer(actor)).id;
+    const batch = [{ id: 'one', customer, meter: 'calls', at: '2026-01-20T10:00:00Z', value: 1 }];
+    await first.record(actor, [{ id: 'zero', customer, meter: 'calls', at: '2026-01-20T10:00:00Z', value: 1 }]);
+    between = () => first.record(actor, batch);
+    expect(await second.record(actor, batch)).toMatchObject({ accepted: 0, duplicates: 1 });
+    expect(between).toBeUndefined();
+    expect((await first.read(actor, 'calls', { customer, from: '2026-01-20', to: '2026-01-20' })).quantity).toBe(2);
   });
 });
