@@ -31,7 +31,7 @@ const digestsIn = async (folder: string): Promise<ReadonlyMap<string, string>> =
 const packageSchema = z.object({ main: z.string(), dependencies: z.record(z.string(), z.string()) });
 
 // Bundling twice takes a while on a busy machine.
-describe('a built function', { timeout: 90_000 }, () => {
+describe('a built function', { timeout: 300_000 }, () => {
   it('is the same, byte for byte, wherever and whenever it is built', async () => {
     const folder = await temporaryFolder();
     const [one, other] = [join(folder, 'a'), join(folder, 'b/c')];

@@ -59,7 +59,7 @@ const setUp = async ({ service = false } = {}) => {
 const planIsGone = async (dist: string) => expect(await readdir(join(dist, 'deploy'))).not.toContain('plan');
 
 // Dozens of programs are started: on a busy machine each takes a while.
-describe('npm run deploy', { timeout: 90_000 }, () => {
+describe('npm run deploy', { timeout: 180_000 }, () => {
   it('builds, plans, keeps the release, applies, deploys rules and sees that it serves', async () => {
     const { cloud, dist, bring, said } = await setUp();
     await bring('one');

@@ -93,7 +93,8 @@ describe('npm run new:route', async () => {
     const project = JSON.stringify({ extends: './tsconfig.json', include: touched });
     await writeFile(join(tree.folder, 'tsconfig.touched.json'), project);
     await tree.succeed('tsc', '--project', 'tsconfig.touched.json');
-  }, 60_000);
+    // Type-checks nearly everything.
+  }, 300_000);
 
   it.each([
     [['library', 'lending', '--thing', 'book'], 'book.schema.ts is there already; nothing was written.\n'],

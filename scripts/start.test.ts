@@ -82,7 +82,7 @@ describe('npm start', () => {
       await expect(fetch(`http://${host ?? ''}/`), host ?? '').rejects.toThrow();
     }
     await expect(stat(devFile)).rejects.toThrow('ENOENT');
-  }, 25_000);
+  });
 
   it('says in one line how to choose another port when its own is taken', async () => {
     const server = createServer();

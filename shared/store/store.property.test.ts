@@ -5,6 +5,6 @@ import { compareAdapters } from './store.property.ts';
 
 const seed = 20_260_101;
 
-it(`answers alike on Firestore and embedded, whatever is asked (seed ${seed})`, { timeout: 60_000 }, async () => {
+it(`answers alike on Firestore and embedded, whatever is asked (seed ${seed})`, async () => {
   await compareAdapters([testDatabase, embeddedDatabase], { runs: 60, seed, length: 12 });
 });

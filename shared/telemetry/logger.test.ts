@@ -145,7 +145,7 @@ describe('in the cloud', () => {
     expect(shape(own[5])).toEqual(shape(own[0]));
     expect(shape(own[8])).toEqual(shape(own[3]));
     expect(shape(own[8]).message).toBe('Line. Error: bad');
-  }, 20_000);
+  });
 
   it('attaches nothing on a terminal', async () => {
     const { logger, lines } = capture();

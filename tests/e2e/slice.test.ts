@@ -24,7 +24,7 @@ let child: ChildProcess;
 let folder = '';
 let output = '';
 
-const until = async <T>(what: string, look: () => Promise<T | undefined>, patience = 20_000): Promise<T> => {
+const until = async <T>(what: string, look: () => Promise<T | undefined>, patience = 60_000): Promise<T> => {
   const deadline = Date.now() + patience;
   while (Date.now() < deadline) {
     const found = await look();
@@ -90,7 +90,7 @@ afterAll(async () => {
     await ended;
   }
   await rm(folder, { recursive: true, force: true });
-}, 30_000);
+});
 
 const customer = { tenure: 2, contract: 'Month-to-month', internetService: 'Fiber optic', monthlyCharges: 89.5 };
 const predictionSchema = z.object({ id: z.string(), probability: z.number(), riskLevel: z.string() });
@@ -232,7 +232,7 @@ describe('a timer', () => {
     );
     expect(await entries.get(event.id)).toBeUndefined();
     await database.close();
-  }, 90_000);
+  }, 180_000);
 });
 
 describe('an event that no job can take', () => {

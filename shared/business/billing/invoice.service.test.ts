@@ -45,7 +45,7 @@ describe.each([
     const all = await Promise.all(drafts.map(({ id }) => invoices.finalise(actor, id)));
     const expected = Array.from({ length: 20 }, (_, i) => `INV-${String(i + 1).padStart(6, '0')}`);
     expect(all.map(({ number }) => number).sort()).toEqual(expected);
-  }, 60_000);
+  });
 
   it('are made final once of twenty at once, with one number taken', async () => {
     const { actor, customer } = await setup();
@@ -53,7 +53,7 @@ describe.each([
     const all = await Promise.allSettled(Array.from({ length: 20 }, () => invoices.finalise(actor, id)));
     expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     expect((await invoices.finalise(actor, (await draft(actor, customer)).id)).number).toBe('INV-000002');
-  }, 60_000);
+  });
 
   it('are paid in parts, and not twice', async () => {
     const { actor, id } = await final();
@@ -74,7 +74,7 @@ describe.each([
     const all = await Promise.allSettled(Array.from({ length: 20 }, () => invoices.pay(actor, id)));
     expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     expect(await invoices.get(actor, id)).toMatchObject({ paid: 11_900 });
-  }, 60_000);
+  });
 
   it('spend credit when they are final, and give it back when they are void', async () => {
     const { actor, customer } = await setup();

@@ -124,7 +124,7 @@ describe.each([
     const late = (await billing.customer(actor)).id;
     await expect(experiments.assign(actor, id, late)).rejects.toMatchObject({ code: 'precondition-failed' });
     await expect(experiments.convert(actor, id, late, 1)).rejects.toMatchObject({ code: 'precondition-failed' });
-  }, 60_000);
+  });
 
   it('offers the plans that would allow what is refused', async () => {
     const { actor, prices, customer } = await setup();

@@ -22,7 +22,7 @@ describe("records of Stripe's objects", () => {
       }),
       { numRuns: 100, seed: 20_260_101 },
     );
-  }, 60_000);
+  });
 
   it('survive a worker that dies before and after each of its calls', async () => {
     const { clock, server } = await open();
@@ -39,7 +39,7 @@ describe("records of Stripe's objects", () => {
         expect(await side.state()).toEqual(await whole.state());
       }
     }
-  }, 30_000);
+  });
 
   it('are read once for many events that came before', async () => {
     const { clock, server } = await open();
