@@ -1,7 +1,8 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { glob, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { copyTree } from '#tests/support/tree-copy.ts';
+import { root } from './lib/functions.ts';
 import { routeNames } from './lib/new-route/names.ts';
 import { renderTemplate } from './lib/new-route/templates.ts';
 import { wireApp, wireResources, wireServices } from './lib/new-route/wiring.ts';
@@ -73,6 +74,15 @@ describe('a file that has a shape of its own', () => {
   });
 });
 
+/** What is as it is in the repository is type-checked there; here it only gives its types, which is much faster. */
+const leaveUnchecked = async (folder: string): Promise<void> => {
+  for await (const path of glob('{functions,shared,scripts,tests}/**/*.ts', { cwd: folder })) {
+    const text = await readFile(join(folder, path), 'utf8');
+    const original = await readFile(join(root, path), 'utf8').catch(() => undefined);
+    if (text === original) await writeFile(join(folder, path), `// @ts-nocheck\n${text}`);
+  }
+};
+
 describe('npm run new:route', async () => {
   const tree = await copyTree();
   const newRoute = (...args: readonly string[]) => tree.succeed('node', 'scripts/new-route.ts', ...args);
@@ -90,11 +100,11 @@ describe('npm run new:route', async () => {
     expect(await textOf('tests/support/resources.ts')).toContain("'/api/v1/lending/books/{id}': { id: book }");
     const touched = ['functions', 'shared/library', 'shared/ai', 'shared/payments', 'shared/runtime', 'tests/support'];
     await tree.succeed('biome', 'check', ...touched);
+    await leaveUnchecked(tree.folder);
     const project = JSON.stringify({ extends: './tsconfig.json', include: touched });
     await writeFile(join(tree.folder, 'tsconfig.touched.json'), project);
     await tree.succeed('tsc', '--project', 'tsconfig.touched.json');
-    // Type-checks nearly everything.
-  }, 300_000);
+  }, 180_000);
 
   it.each([
     [['library', 'lending', '--thing', 'book'], 'book.schema.ts is there already; nothing was written.\n'],
