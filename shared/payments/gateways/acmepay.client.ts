@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import type { Clock } from '../../kernel/clock.ts';
 import { type ErrorCode, OmniError } from '../../kernel/errors.ts';
+import { outsideSystem } from '../../kernel/outside-system.ts';
 import type { Gateway } from './gateway.ts';
-import { gatewayHealth } from './health.ts';
 
 export interface AcmePayClientOptions {
   readonly baseUrl: string;
@@ -38,27 +38,16 @@ const refusalOf = (response: Response, body: unknown): OmniError => {
 
 /** AcmePay's protocol: JSON, a bearer key, an idempotency key on every write. */
 export const acmePayClient = ({ baseUrl, secretKey, clock, timeout = 10 }: AcmePayClientOptions) => {
-  const health = gatewayHealth(clock);
+  // Who calls decides whether to call again: it knows what may have been done already.
+  const system = outsideSystem({ name: 'AcmePay', clock, timeout, attempts: 1 });
 
   const call = <T>(path: string, schema: z.ZodType<T>, init: RequestInit = {}): Promise<T> =>
-    health.watched(async () => {
-      let response: Response;
-      let body: unknown;
-      try {
-        response = await fetch(`${baseUrl}${path}`, {
-          ...init,
-          headers: { authorization: `Bearer ${secretKey}`, accept: 'application/json', ...init.headers },
-          redirect: 'error',
-          signal: AbortSignal.timeout(timeout * 1_000),
-        });
-        body = await response.json();
-      } catch (error) {
-        throw new OmniError('unavailable', 'AcmePay gave no answer to rely on.', { cause: error });
-      }
+    system.call(async (signal) => {
+      const headers = { authorization: `Bearer ${secretKey}`, accept: 'application/json', ...init.headers };
+      const response = await fetch(`${baseUrl}${path}`, { ...init, headers, redirect: 'error', signal });
+      const body: unknown = await response.json();
       if (!response.ok) throw refusalOf(response, body);
-      const parsed = schema.safeParse(body);
-      if (!parsed.success) throw new OmniError('unavailable', "AcmePay's answer makes no sense.");
-      return parsed.data;
+      return schema.parse(body);
     });
 
   return {
@@ -78,6 +67,6 @@ export const acmePayClient = ({ baseUrl, secretKey, clock, timeout = 10 }: AcmeP
         headers: { 'content-type': 'application/json', 'idempotency-key': key },
         body: JSON.stringify(body),
       }),
-    status: (): ReturnType<Gateway['status']> => health.status(),
+    status: (): ReturnType<Gateway['status']> => system.status(),
   };
 };
