@@ -46,6 +46,7 @@ import {
   sessionCollection,
   subjectCipher,
   tokenIssuer,
+  trustedDeviceCollection,
   userCollection,
 } from '#shared/security/index.ts';
 
@@ -132,6 +133,8 @@ const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'o
     oidc: createOidcService({ ...common, flows, signIns, fetch, allowInsecure: isLocal }),
     passkeyStore: database.tenants(passkeyCollection),
     sessionStore: database.tenants(sessionCollection),
+    mfaProfiles: database.tenants(mfaProfileCollection),
+    trustedDeviceStore: database.tenants(trustedDeviceCollection),
     users,
     authSettings,
     links,

@@ -107,7 +107,7 @@ export {
   startFactorResets,
 } from './mfa/reset.jobs.ts';
 export { factorResetViewSchema } from './mfa/reset.schema.ts';
-export { deviceTokenSchema, trustedDeviceViewSchema } from './mfa/trusted-device.schema.ts';
+export { deviceTokenSchema, trustedDeviceCollection, trustedDeviceViewSchema } from './mfa/trusted-device.schema.ts';
 export { type PublicFetch, publicFetch } from './outbound/public-fetch.ts';
 export { addressRefused, ipAdmission } from './policy/ip-admission.ts';
 export {

@@ -4,7 +4,13 @@ import { platform } from '#functions/platform/app.ts';
 import { createServices } from '#functions/platform/services.ts';
 import { systemActor } from '#shared/kernel/actor.ts';
 import { acceptedSchema, invitationViewSchema } from '#shared/platform/index.ts';
-import { sessionCollection, userViewSchema } from '#shared/security/index.ts';
+import {
+  mfaProfileCollection,
+  riskProfileCollection,
+  sessionCollection,
+  trustedDeviceCollection,
+  userViewSchema,
+} from '#shared/security/index.ts';
 import { authWorld, goodPassword } from '#tests/support/auth.ts';
 import { request, type TestRequest, testRuntime } from '#tests/support/runtime.ts';
 
@@ -60,6 +66,27 @@ describe('members', () => {
     const sessions = runtime.database.tenants(sessionCollection).of('removing');
     expect((await sessions.query({ limit: 10 })).items.map(({ value }) => value.user)).not.toContain(member.user);
     await world.person('removing', 'member@x.example', ['viewer']);
+  });
+
+  it('leave no factor, no trusted device and no habit behind', async () => {
+    const { admin, member } = await team('forgetting');
+    await runtime.bus.idle();
+    const stores = [
+      runtime.database.tenants(mfaProfileCollection).of('forgetting'),
+      runtime.database.tenants(trustedDeviceCollection).of('forgetting'),
+      runtime.database.tenants(riskProfileCollection).of('forgetting'),
+    ] as const;
+    const at = '2026-01-01T00:00:00.000Z';
+    const phone = { id: 'tel_1', number: '+4930123456', confirmedAt: at };
+    await stores[0].create(member.user, { totps: [], phone, failures: 0, mustEnrol: false });
+    const device = { user: member.user, epoch: 0, device: {}, createdAt: at, lastUsedAt: at };
+    await stores[1].create('dev_1', { ...device, expiresAt: '2099-01-01T00:00:00.000Z' });
+    expect(await stores[2].get(member.user)).toBeDefined();
+    await send(`/members/${member.user}`, { key: admin.accessToken, method: 'DELETE' });
+    await runtime.bus.idle();
+    expect(await stores[0].get(member.user)).toBeUndefined();
+    expect(await stores[1].get('dev_1')).toBeUndefined();
+    expect(await stores[2].get(member.user)).toBeUndefined();
   });
 
   it('may not raise themselves, and not touch who may more', async () => {
@@ -123,6 +150,16 @@ describe('ownership', () => {
     const roles = async (id: string) => (await world.services.users.get(system('passing'), id)).roles;
     expect(await roles(member.user)).toEqual(['member', 'owner']);
     expect(await roles(owner.user)).toEqual(['admin']);
+  });
+
+  it('is not passed by who was disabled since', async () => {
+    const { owner, admin, member } = await team('breached');
+    await world.services.users.setRoles(system('breached'), admin.user, ['owner']);
+    await send('/ownership-transfer', { key: owner.accessToken, body: { to: member.user } });
+    await world.services.users.setStatus(system('breached'), owner.user, 'disabled');
+    const accepted = send('/ownership-transfer/accept', { key: member.accessToken, method: 'POST' });
+    expect(await codeOf(accepted)).toBe('precondition-failed');
+    expect((await world.services.users.get(system('breached'), member.user)).roles).toEqual(['member']);
   });
 
   it('is not passed by an offer that was withdrawn or is over', async () => {

@@ -193,6 +193,26 @@ describe('suspension and deletion', () => {
   });
 });
 
+describe('a tenant in its first two days', () => {
+  it('keeps its slug for good where its owner deletes it: nobody is to be taken for them', async () => {
+    const { key, id } = await opened('first-day');
+    await details(send('/deletion', { key, body: { confirm: 'first-day', graceDays: 1 } }));
+    runtime.clock.advance(day);
+    await passTime();
+    await expect(runtime.tenants.get(id)).rejects.toMatchObject({ code: 'not-found' });
+    expect(await codeOf(create('first-day', { email: 'other@first.example' }))).toBe('already-exists');
+  });
+
+  it('has no more than those to show its owner, whatever the platform suspends and restores', async () => {
+    const { id } = await details(create('unshown'));
+    await details(internal(`/tenants/${id}/suspension`, 'POST', { reason: 'Looked at' }));
+    await details(internal(`/tenants/${id}/restoration`, 'POST'));
+    runtime.clock.advance(2 * day);
+    await passTime();
+    await expect(runtime.tenants.get(id)).rejects.toMatchObject({ code: 'not-found' });
+  });
+});
+
 describe('sandboxes', () => {
   const sandbox = (key: string, name = 'Try') => send('/sandboxes', { key, body: { name } });
 

@@ -67,7 +67,7 @@ const register = endpoint({
     }),
   status: 201,
   response: passkeyViewSchema,
-  errors: ['already-exists', 'precondition-failed', 'revision-conflict'],
+  errors: ['already-exists', 'precondition-failed', 'revision-conflict', 'step-up-required'],
 });
 
 const list = endpoint({

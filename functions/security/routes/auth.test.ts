@@ -2,8 +2,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { pageSchema } from '#shared/http/page.ts';
 import { problemSchema } from '#shared/http/problem.ts';
+import { systemActor } from '#shared/kernel/actor.ts';
 import {
   authSettingsViewSchema,
+  securityPolicySchema,
   sessionViewSchema,
   signInResultSchema,
   tokensSchema,
@@ -31,6 +33,12 @@ const signedUp = async (email = newAddress()): Promise<string> => {
   const token = await tokenTo(email);
   expect((await post('/email/verify', { token, password: goodPassword })).status).toBe(200);
   return email;
+};
+const setPolicy = async (of: string, policy: z.input<typeof securityPolicySchema>): Promise<void> => {
+  const actor = systemActor(of, 'test');
+  const { revision: expected } = await services.policyService.get(actor);
+  const update = { policy: securityPolicySchema.parse(policy), expected, address: undefined, force: true };
+  await services.policyService.update(actor, update);
 };
 const isLive = async (key: string): Promise<boolean> => (await send('/me', { key })).status === 200;
 
@@ -82,6 +90,35 @@ describe('signing up', () => {
     await runtime.bus.idle();
     expect(mails.findLast(({ to }) => to === email)?.template).toBe('magic-link');
     expect((await post('/sign-in', { tenant: 'acme', email, password: goodPassword })).status).toBe(200);
+  });
+
+  it('shows no password where it was made without one, whatever is sent with the link', async () => {
+    const email = newAddress();
+    await post('/sign-up', { tenant: 'acme', email });
+    const body = { token: await tokenTo(email), password: goodPassword };
+    const { accessToken } = tokensSchema.parse(await (await post('/email/verify', body)).json());
+    const list = await (await send('/sessions', { key: accessToken })).json();
+    expect(
+      pageSchema(sessionViewSchema)
+        .parse(list)
+        .items.map(({ methods }) => methods),
+    ).toEqual([['link']]);
+  });
+
+  it('mails the owner of a known address no link that signs in, where the tenant lets none do that', async () => {
+    await tenant('linkless');
+    await person('linkless', 'ada@example.com');
+    const allow = (...signInMethods: ('password' | 'oidc')[]) => setPolicy('linkless', { signInMethods });
+    const again = async () => {
+      const before = mails.length;
+      await post('/sign-up', { tenant: 'linkless', email: 'ada@example.com', password: goodPassword });
+      await runtime.bus.idle();
+      return mails.slice(before).map(({ template }) => template);
+    };
+    await allow('password');
+    expect(await again()).toEqual(['password-reset']);
+    await allow('oidc');
+    expect(await again()).toEqual([]);
   });
 
   it.each([
@@ -202,6 +239,15 @@ describe('a magic link', () => {
     await post('/magic-link', { tenant: 'acme', email });
     const token = await tokenTo(email);
     runtime.clock.advance(15 * 60_000);
+    expect((await post('/magic-link/sign-in', { token })).status).toBe(401);
+  });
+
+  it('is good no more once the tenant takes none', async () => {
+    await tenant('stricter');
+    await person('stricter', 'ada@example.com');
+    await post('/magic-link', { tenant: 'stricter', email: 'ada@example.com' });
+    const token = await tokenTo('ada@example.com');
+    await setPolicy('stricter', { signInMethods: ['password'] });
     expect((await post('/magic-link/sign-in', { token })).status).toBe(401);
   });
 

@@ -211,9 +211,8 @@ export const auth = ({
   }),
   handle(verify, async ({ body, c }) => {
     const device = clientOf(c);
-    const { tenant, user } = await signUps.verifyEmail(body.token, body.password, device);
-    const method = body.password === undefined ? 'link' : 'pwd';
-    return signIns.finish({ tenant, user, method, device, deviceToken: body.deviceToken });
+    const opened = await signUps.verifyEmail(body.token, body.password, device);
+    return signIns.finish({ ...opened, device, deviceToken: body.deviceToken });
   }),
   handle(signIn, ({ body, c }) => signIns.withPassword(body, clientOf(c))),
   handle(requestMagicLink, async ({ body, c }) => {

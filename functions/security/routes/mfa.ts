@@ -109,7 +109,7 @@ const confirmSent = (what: 'phone' | 'email', summary: string) =>
     body: z.strictObject(confirmation),
     status: 201,
     response: factorViewSchema,
-    errors: ['revision-conflict'],
+    errors: ['revision-conflict', 'step-up-required'],
   });
 const confirmPhone = confirmSent('phone', 'Confirm a phone number by the code');
 const confirmMailbox = confirmSent('email', 'Confirm codes by mail by the first one');

@@ -50,9 +50,14 @@ const attempt = async (
     const result = await charges.charge(chargeOf(tenant, before));
     return { before, ...afterCharge(before.value, result, context) };
   } catch (error) {
-    // It may have been charged. The same reference tells, the next time.
-    if (!isOmniError(error, 'unavailable')) throw error;
-    return { before, ...afterCharge(before.value, { status: 'pending', payment: '' }, context) };
+    if (!isOmniError(error)) throw error;
+    // Whatever is wrong with one invoice is not to keep the others of its tenant from being collected.
+    const result =
+      error.code === 'invalid-request'
+        ? ({ status: 'failed', payment: '', decline: error.code } as const)
+        : // It may have been charged. The same reference tells, the next time.
+          ({ status: 'pending', payment: '' } as const);
+    return { before, ...afterCharge(before.value, result, context) };
   }
 };
 

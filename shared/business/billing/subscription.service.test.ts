@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { billingOn } from '#tests/support/billing.ts';
 import { testDatabase } from '#tests/support/firestore.ts';
+import { meanwhile } from '#tests/support/meanwhile.ts';
 import type { Actor } from '../../kernel/actor.ts';
 import { manualClock } from '../../kernel/clock.ts';
-import { embeddedDatabase } from '../../store/embedded.ts';
+import { databaseOn } from '../../store/database.ts';
+import { embeddedDatabase, embeddedDriver } from '../../store/embedded.ts';
 import { newCouponSchema, newPromotionCodeSchema } from './coupon.schema.ts';
 import { subscriptionChangeSchema } from './subscription.schema.ts';
 import { transitions } from './subscription.state.ts';
@@ -206,6 +208,52 @@ describe.each([
     const first = await world.subscribe(keyed, input);
     expect(await world.subscribe(keyed, input)).toEqual(first);
     expect(await world.invoicesOf(actor)).toHaveLength(1);
+  });
+});
+
+describe('a subscription that is made while somebody else', () => {
+  const open = async () => {
+    const others = meanwhile(embeddedDriver());
+    const world = billingOn(databaseOn(others.driver, {}));
+    const actor = await world.tenant();
+    const [price, customer] = await Promise.all([world.price(actor, seats), world.customer(actor)]);
+    const subscribe = (of = customer.id, items = [{ price: price.id }]) =>
+      world.subscribe(actor, { customer: of, items });
+    return { others, world, actor, price, customer, subscribe };
+  };
+
+  it('erases the customer, is not made', async () => {
+    const { others, world, actor, customer, subscribe } = await open();
+    const { subscription } = await subscribe();
+    await world.billingSubscriptions.cancel(actor, subscription.id, { when: 'now', refund: 'none' });
+    others.beforeRead('billingPrices', () => world.billingCustomers.erase(actor, customer.id));
+    await expect(subscribe()).rejects.toMatchObject({ code: 'invalid-request' });
+    expect(others.happened()).toBe(true);
+    const { items } = await world.billingSubscriptions.list(actor, { limit: 10 });
+    expect(items.map(({ status }) => status)).toEqual(['canceled']);
+  });
+
+  it('makes it by the same request, is the same one', async () => {
+    const { world, actor, price, customer } = await open();
+    const input = { customer: customer.id, items: [{ price: price.id }] };
+    const twice = [1, 2].map(() => world.subscribe({ ...actor, idempotencyKey: 'once' }, input));
+    const [first, second] = await Promise.all(twice);
+    expect(second).toEqual(first);
+    expect(await world.invoicesOf(actor)).toHaveLength(1);
+  });
+
+  it('takes the first number of the series, lets a change have the second', async () => {
+    const { others, world, actor, price, subscribe } = await open();
+    const free = await world.price(actor, { model: 'flat', amount: 0 });
+    const { subscription, invoice } = await subscribe(undefined, [{ price: free.id }]);
+    expect(invoice).toBeNull();
+    const other = await world.customer(actor);
+    others.beforeRead('billingWallets', () => subscribe(other.id));
+    const asked = change({ items: [{ price: price.id, quantity: 1 }], proration: 'invoice-now' });
+    const changed = await world.billingSubscriptions.change(actor, subscription.id, asked);
+    expect(others.happened()).toBe(true);
+    const { number } = await world.billingInvoices.get(actor, changed.invoice ?? '');
+    expect(number).toBe('INV-000002');
   });
 });
 

@@ -110,6 +110,17 @@ export const createSubscriptionService = (options: SubscriptionServiceOptions): 
     return { subscription: viewOf(id, plan.subscriptions.get(id) ?? step.next), invoice };
   };
 
+  /** Again where others changed something meanwhile. Who takes the first number of a series may find it there. */
+  const billing = <R>(attempt: () => Promise<R>): Promise<R> =>
+    againOnConflict(async () => {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!isOmniError(error, 'already-exists')) throw error;
+        throw new OmniError('revision-conflict', 'Others are billing at the same time. Try again.', { cause: error });
+      }
+    });
+
   /** Reads it, decides and commits; again where others changed something meanwhile. */
   const act = (
     actor: Actor,
@@ -118,7 +129,7 @@ export const createSubscriptionService = (options: SubscriptionServiceOptions): 
     decide: (subscription: Subscription, on: Ground) => Step,
     prices: readonly string[] = [],
   ): Promise<SubscriptionResult> =>
-    againOnConflict(async () => {
+    billing(async () => {
       const before = await find(actor.tenant, id);
       const on = await biller.ground(actor.tenant, [before.value], { prices });
       const step = decide(before.value, on);
@@ -156,29 +167,23 @@ export const createSubscriptionService = (options: SubscriptionServiceOptions): 
     return commit(actor, on, { id, before: undefined, step, action: 'created' }, (transaction) => {
       catalogue.markUsed(transaction, tenant, [...offers.values()]);
       if (redeemable !== undefined) coupons.redeem(transaction, tenant, redeemable);
-      if (customer !== undefined && isNew) {
-        const value = { ...customer.value, firstSubscribedAt: isoTime(context.now) };
-        transaction.update(customers.of(tenant), customer.id, value, { revision: customer.revision });
-      }
+      if (customer === undefined) return;
+      // Written also where it stays as it is: a customer who is erased at the same time gets no subscription.
+      const { value, revision } = customer;
+      const next = isNew ? { ...value, firstSubscribedAt: isoTime(context.now) } : value;
+      transaction.update(customers.of(tenant), customer.id, next, { revision });
     });
   };
 
   return {
     create: async (actor, input) => {
       const id = idsFor(actor, newId)('sub');
-      const earlier = actor.idempotencyKey === undefined ? undefined : await subscriptions.of(actor.tenant).get(id);
-      if (earlier !== undefined) {
+      return billing(async () => {
+        // Looked for each time: it may be the same request that was faster, or this one's own attempt before.
+        const earlier = await subscriptions.of(actor.tenant).get(id);
+        if (earlier === undefined) return attemptCreate(actor, id, input);
         const invoice = earlier.value.invoices > 0 ? invoiceIdOf(actor.tenant, id, 0) : null;
         return { subscription: viewOf(id, earlier.value), invoice };
-      }
-      return againOnConflict(async () => {
-        try {
-          return await attemptCreate(actor, id, input);
-        } catch (error) {
-          // The number of the first invoice of a series, taken by somebody else at the same moment.
-          if (!isOmniError(error, 'already-exists')) throw error;
-          throw new OmniError('revision-conflict', 'Others are billing at the same time. Try again.', { cause: error });
-        }
       });
     },
     get: async ({ tenant }, id) => viewOf(id, (await find(tenant, id)).value),

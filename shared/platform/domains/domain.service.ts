@@ -118,9 +118,10 @@ export const createDomainService = (options: DomainOptions): DomainService => {
 
   const check: DomainService['check'] = async (by, domain) => {
     const { tenant } = by;
-    const [claim, host] = await Promise.all([domains.of(tenant).get(domain), hosts.get(domain)]);
-    const due = await checks.get(checkId(tenant, domain));
+    // The claim first: whoever changes its other documents changes it as well, so that its revision guards them too.
+    const claim = await domains.of(tenant).get(domain);
     if (claim === undefined) return undefined;
+    const [host, due] = await Promise.all([hosts.get(domain), checks.get(checkId(tenant, domain))]);
     const next = after(claim.value, await look(tenant, claim.value, host));
     const isOurs = host?.value.tenant === tenant;
     return async (transaction) => {
@@ -188,7 +189,8 @@ export const createDomainService = (options: DomainOptions): DomainService => {
     remove: (actor, domain) =>
       retrying(maxAttempts, async () => {
         const { tenant } = actor;
-        const [claim, host] = await Promise.all([find(tenant, domain), hosts.get(domain)]);
+        const claim = await find(tenant, domain);
+        const host = await hosts.get(domain);
         await database.transaction(async (transaction) => {
           await record(transaction, actor, 'removed', domain);
           transaction.delete(domains.of(tenant), domain, { revision: claim.revision });

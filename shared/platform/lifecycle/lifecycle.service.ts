@@ -62,11 +62,12 @@ const requireConfirmed = ({ slug }: Tenant, confirm: string): void => {
 
 const refused = () => new OmniError('unauthenticated', 'This link is not valid any more.');
 
-const restored: TenantChange = {
-  value: { status: 'active', restoreHashes: [] },
-  without: ['suspension', 'deletion', 'dueAt'],
+/** Whose first owner has not shown yet to be it still has until then. */
+const restored = ({ probationUntil: dueAt }: Tenant): TenantChange => ({
+  value: { status: 'active', restoreHashes: [], ...(dueAt === undefined ? {} : { dueAt }) },
+  without: ['suspension', 'deletion', ...(dueAt === undefined ? (['dueAt'] as const) : [])],
   action: 'platform.tenant.restored',
-};
+});
 
 const byPlatform = (actor: Actor, tenant: string) => {
   if (actor.kind !== 'system') throw new OmniError('forbidden', 'This is for the platform itself.');
@@ -172,7 +173,7 @@ export const createLifecycle = (options: LifecycleOptions): LifecycleService => 
     restoreByPlatform: async (actor, tenant) => {
       const next = await records.change(byPlatform(actor, tenant), ({ value }) => {
         requireStatus(value, 'suspended', 'deleting');
-        return restored;
+        return restored(value);
       });
       return detailsOf(tenant, next);
     },
@@ -184,7 +185,7 @@ export const createLifecycle = (options: LifecycleOptions): LifecycleService => 
       const next = await records.change(by, ({ value }) => {
         const isGood = value.restoreHashes.includes(secrets.hash(secret));
         if (!isGood || (value.status !== 'suspended' && value.status !== 'deleting')) throw refused();
-        return restored;
+        return restored(value);
       });
       return detailsOf(tenant, next);
     },
@@ -203,6 +204,8 @@ export const createLifecycle = (options: LifecycleOptions): LifecycleService => 
             dueAt,
             restoreHashes,
           },
+          // An owner asks for it: somebody has shown to be one.
+          without: ['probationUntil'],
           action: 'platform.tenant.deletion-requested',
           data: { eraseAt },
           write: (transaction) => {

@@ -8,7 +8,7 @@ import type { RoleService } from '../access/role.service.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
 import { userRemoved, userRolesChanged, userSignedUp } from './identity.events.ts';
 import type { Links, Writes } from './links.ts';
-import type { OwnerGuard } from './owner-guard.ts';
+import { isOwner, type OwnerGuard } from './owner-guard.ts';
 import type { PasswordHasher } from './password.ts';
 import type { CheckPassword } from './password-policy.ts';
 import type { User } from './user.schema.ts';
@@ -161,7 +161,7 @@ export const createMembership = (options: MembershipOptions): Membership => {
     leave: async ({ tenant, id }) => deleted(tenant, id, await find(tenant, id)),
     passOwnership: async (tenant, from, to) => {
       const [giver, taker] = await Promise.all([find(tenant, from), find(tenant, to)]);
-      const can = giver.value.roles.includes('owner') && taker.value.status === 'active' && taker.value.emailVerified;
+      const can = isOwner(giver.value) && taker.value.status === 'active' && taker.value.emailVerified;
       if (!can || from === to) throw new OmniError('precondition-failed', 'Ownership can not go this way any more.');
       const [old, next] = [
         [...new Set([...giver.value.roles.filter((role) => role !== 'owner'), 'admin'])],

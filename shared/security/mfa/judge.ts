@@ -55,6 +55,10 @@ export const createJudge = ({ passkeys, passwords, notices, makeEvent, clock }: 
     if (sent?.method !== method || !isCode(sent.hash, secret, code)) return undefined;
     const lastUsedAt = isoTime(clock.now());
     const { phone, mailbox } = profile;
+    // A number that is gone, or is another since the code was sent, shows nothing any more.
+    const { phone: asked, lastSentAt: sentAt = '' } = challenge.value;
+    const isTheirs = asked !== undefined || (phone !== undefined && phone.confirmedAt <= sentAt);
+    if (method === 'sms' && !isTheirs) return undefined;
     return method === 'sms'
       ? ({ method: 'sms', profile: phone ? { ...profile, phone: { ...phone, lastUsedAt } } : profile } as const)
       : ({ method: 'mail', profile: mailbox ? { ...profile, mailbox: { ...mailbox, lastUsedAt } } : profile } as const);

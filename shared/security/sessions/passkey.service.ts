@@ -7,6 +7,7 @@ import type { AuthSettingsService } from '../identity/auth-settings.service.ts';
 import type { Device, Origin } from '../identity/identity.events.ts';
 import type { Writes } from '../identity/links.ts';
 import type { User } from '../identity/user.schema.ts';
+import { retried } from '../mfa/retried.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
 import type { Flows } from './flows.ts';
 import {
@@ -77,8 +78,11 @@ export interface PasskeyService {
 
 /** What is to be known of it when somebody's passkeys change. */
 export interface PasskeyChanges {
-  /** Throws `step-up-required` in a session that is not sure enough to change factors. */
-  admit(tenant: string, current: CurrentSession): Promise<void>;
+  /**
+   * Throws `step-up-required` in a session that is not sure enough to change factors. What it returns belongs into the
+   * transaction that adds one: it commits only if the factors are as they were when the session was found good for that.
+   */
+  admit(tenant: string, current: CurrentSession): Promise<Writes>;
   /** `write` is for the transaction in which the passkey is stored or deleted. */
   added(tenant: string, user: Pick<Stored<User>, 'id' | 'value'>, passkey: string, device: Device): Promise<Writes>;
   /** Fails with `precondition-failed` where it must not go. */
@@ -204,32 +208,39 @@ export const createPasskeyService = (options: PasskeyServiceOptions): PasskeySer
       return { flow, options };
     },
     register: async (actor, { flow, name, response }, device) => {
-      const there = await sessions.current(actor);
-      const { user } = there;
-      const begun = await flows.end(actor.tenant, flow, 'passkey-registration');
-      if (begun?.user !== user.id) throw notBegun();
+      const { tenant } = actor;
+      await sessions.current(actor);
+      const begun = await flows.end(tenant, flow, 'passkey-registration');
+      if (begun?.user !== actor.id) throw notBegun();
       const about = { challenge: begun.challenge, name, response, device };
-      const { passkey, write } = await made(actor.tenant, user, about);
-      // Its owner has just been verified by it.
-      await sessions.raise(actor, there, { methods: ['hwk'], secondFactor: true }, write);
-      return passkey;
+      return retried(async () => {
+        const there = await sessions.current(actor);
+        const unchanged = await changes.admit(tenant, there);
+        const { passkey, write } = await made(tenant, there.user, about);
+        // Its owner has just been verified by it.
+        await sessions.raise(actor, there, { methods: ['hwk'], secondFactor: true }, (transaction) => {
+          unchanged(transaction);
+          write(transaction);
+        });
+        return passkey;
+      });
     },
     list: async (actor) => {
       await sessions.current(actor);
       return (await ofUser(actor.tenant, actor.id)).map(viewOf);
     },
-    remove: async (actor, id, device) => {
-      const there = await sessions.current(actor);
-      const { user } = there;
-      const found = await passkeys.of(actor.tenant).get(id);
-      if (found?.value.user !== actor.id) throw new OmniError('not-found', 'You have no such passkey.');
-      await changes.admit(actor.tenant, there);
-      const told = await changes.removed(actor.tenant, user, id, device);
-      await database.transaction((transaction) => {
-        transaction.delete(passkeys.of(actor.tenant), id);
-        told(transaction);
-      });
-    },
+    remove: (actor, id, device) =>
+      retried(async () => {
+        const there = await sessions.current(actor);
+        const found = await passkeys.of(actor.tenant).get(id);
+        if (found?.value.user !== actor.id) throw new OmniError('not-found', 'You have no such passkey.');
+        await changes.admit(actor.tenant, there);
+        const told = await changes.removed(actor.tenant, there.user, id, device);
+        await database.transaction((transaction) => {
+          transaction.delete(passkeys.of(actor.tenant), id);
+          told(transaction);
+        });
+      }),
     beginSignIn: async (tenant) => {
       const { rpId: rpID } = await relyingParty(tenant, 'sign-in');
       const { generateAuthenticationOptions } = await loadWebAuthn();

@@ -222,11 +222,15 @@ export const createSignInService = (options: SignInOptions): SignInService => {
       return finish({ tenant, user, method: 'pwd', device, deviceToken, breached });
     },
     withLink: async (token, device, deviceToken) => {
-      const { tenant, user }: FoundLink = await links.spend(token, 'sign-in', (found) => (transaction) => {
-        if (found.user.value.emailVerified) return;
-        // Who has the link has shown to read the mail.
-        const value = { ...found.user.value, emailVerified: true, updatedAt: isoTime(clock.now()) };
-        transaction.update(userStore.of(found.tenant), found.user.id, value, { revision: found.user.revision });
+      const { tenant, user }: FoundLink = await links.spend(token, 'sign-in', async (found) => {
+        // The tenant may have thought otherwise since it was mailed.
+        if (!(await policy.of(found.tenant)).signInMethods.includes('magic-link')) throw notSignedIn();
+        return (transaction) => {
+          if (found.user.value.emailVerified) return;
+          // Who has the link has shown to read the mail.
+          const value = { ...found.user.value, emailVerified: true, updatedAt: isoTime(clock.now()) };
+          transaction.update(userStore.of(found.tenant), found.user.id, value, { revision: found.user.revision });
+        };
       });
       return finish({ tenant, user, method: 'link', device, deviceToken });
     },

@@ -100,7 +100,8 @@ export const createResponses = (options: ResponsesOptions): Responses => {
     const now = clock.now();
     const expiresAt = isoTime(now + minutes * 60_000);
     // Neither a longer one nor an administrator's own is shortened or changed by a rule.
-    if (there !== undefined && 'expiresAt' in there.value && there.value.expiresAt >= expiresAt) return () => {};
+    const standing = there?.value.kind === 'block' ? there.value : undefined;
+    if (standing !== undefined && (standing.by !== 'rules' || standing.expiresAt >= expiresAt)) return () => {};
     const next: Block = {
       ...target,
       kind: 'block',

@@ -125,6 +125,22 @@ describe('an attack', () => {
   });
 });
 
+it('leaves a block as it is that an administrator has set, though its own would be longer', async () => {
+  const world = await setUp();
+  const reason = 'Nobody from there, on whatever device';
+  const input = { target: 'network', network: '203.0.113.7', minutes: 10, reason, sparesKnownDevices: false } as const;
+  await world.services.blockService.set(actor, input);
+  for (let i = 0; i < 20; i += 1) await world.fail(i);
+  const failure = (await world.all(failureCounted.type)).at(-1);
+  if (failure === undefined) throw new Error('No failure was counted.');
+  await insist(world, detectAttacks, failure);
+  const detected = (await world.all(threatDetected.type)).at(-1);
+  if (detected === undefined) throw new Error('Nothing was detected.');
+  await insist(world, respondToThreat, detected);
+  const { items } = await world.services.blockService.list(actor, { limit: 10 });
+  expect(items).toMatchObject([{ by: actor.id, reason, sparesKnownDevices: false }]);
+});
+
 describe.each(['before', 'after'] as const)('a worker that dies just %s any call', (when) => {
   it('leaves one incident, one block and one mail to each administrator', async () => {
     for (let at = 1; ; at += 1) {
