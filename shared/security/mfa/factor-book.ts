@@ -44,8 +44,16 @@ export interface AboutFactor {
 
 export interface FactorBook {
   read(tenant: string, user: string): Promise<Factors>;
-  /** `shown` are the factors that were shown already: a code goes to no mailbox that one of them came from. */
-  standingOf(tenant: string, user: Pick<Stored<User>, 'id' | 'value'>, shown: readonly Method[]): Promise<Standing>;
+  /**
+   * `shown` are the factors that were shown already: a code goes to no mailbox that one of them came from. `factors` are
+   * what `read` has just given, where it has.
+   */
+  standingOf(
+    tenant: string,
+    user: Pick<Stored<User>, 'id' | 'value'>,
+    shown: readonly Method[],
+    factors?: Factors,
+  ): Promise<Standing>;
   /** On condition that nobody has changed it since it was read. */
   save(transaction: Transaction, tenant: string, user: string, before: Factors['stored'], next: MfaProfile): void;
   /** The profile with one authenticator more. Fails with `precondition-failed` for one too many. */
@@ -130,9 +138,9 @@ export const createFactorBook = (options: FactorBookOptions): FactorBook => {
 
   return {
     read,
-    standingOf: async (tenant, user, shown) => {
+    standingOf: async (tenant, user, shown, known) => {
       const [factors, { policy: rules, mfaSince }, { passkeys: party }] = await Promise.all([
-        read(tenant, user.id),
+        known ?? read(tenant, user.id),
         policy.withSince(tenant),
         settings.of(tenant),
       ]);
