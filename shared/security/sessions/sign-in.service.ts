@@ -111,6 +111,11 @@ export interface SignInGuard {
   admit(attempt: SignInAttempt): Promise<Admission | undefined>;
   /** The same in two steps: it reads, and what it gives back takes the attempt, or throws before it writes. */
   look(attempt: SignInAttempt): Promise<() => Promise<Admission | undefined>>;
+  /**
+   * Throws where `admit` would because of who calls: a block holds, or too many failed from there. Takes no attempt: for
+   * what has a limit of its own on one account.
+   */
+  check(attempt: SignInAttempt): Promise<void>;
   /** What counts a failure, to be written together with what tells of it. */
   failure(
     attempt: SignInAttempt,

@@ -97,27 +97,30 @@ export const createSignInGuard = (options: SignInGuardOptions): SignInGuard => {
     throw tooMany(dayLength - (clock.now() % dayLength));
   };
 
-  const look: SignInGuard['look'] = async (attempt) => {
+  /** What there is to hold an attempt against. `requireAdmissible` throws, and writes nothing. */
+  const read = async (attempt: SignInAttempt) => {
     const { tenant, account } = attempt;
-    const store = guards.of(tenant);
     const ids = idsOf(attempt);
-    const [failures, ofNetwork, ofAccount, attempts, device, deviceAttempts] = await store.getMany([
-      ids.failures,
-      ids.network,
-      ids.account,
-      ids.attempts,
-      ids.device,
-      ids.deviceAttempts,
-    ]);
+    const [failures, ofNetwork, ofAccount, attempts, device, deviceAttempts] = await guards
+      .of(tenant)
+      .getMany([ids.failures, ids.network, ids.account, ids.attempts, ids.device, ids.deviceAttempts]);
     const owner = device?.value.kind === 'device' ? device.value : undefined;
     const isKnown = owner !== undefined && (account === undefined || account === owner.account);
-    return async () => {
-      const { lockout } = await policy.of(tenant);
+    const requireAdmissible = (lockout: Lockout): void => {
       refuseBlocked(account === undefined ? [ofNetwork] : [ofNetwork, ofAccount], isKnown);
       if (!isKnown && !ids.isUnknown) refuseTooManyOfDay(failures, lockout);
-      if (account === undefined) return undefined;
+    };
+    return { ids, ofAccount, attempts, deviceAttempts, owner, isKnown, requireAdmissible };
+  };
+
+  const look: SignInGuard['look'] = async (attempt) => {
+    const { ids, ofAccount, attempts, deviceAttempts, owner, isKnown, requireAdmissible } = await read(attempt);
+    return async () => {
+      const { lockout } = await policy.of(attempt.tenant);
+      requireAdmissible(lockout);
+      if (attempt.account === undefined) return undefined;
       const [id, found] = isKnown ? [ids.deviceAttempts, deviceAttempts] : [ids.attempts, attempts];
-      const before = await take(store, id, found, lockout, clock);
+      const before = await take(guards.of(attempt.tenant), id, found, lockout, clock);
       return {
         device: owner,
         attempts: isKnown ? attemptsIn(attempts) : before,
@@ -130,6 +133,10 @@ export const createSignInGuard = (options: SignInGuardOptions): SignInGuard => {
   return {
     look,
     admit: async (attempt) => (await look(attempt))(),
+    check: async (attempt) => {
+      const [{ requireAdmissible }, { lockout }] = await Promise.all([read(attempt), policy.of(attempt.tenant)]);
+      requireAdmissible(lockout);
+    },
     failure: async (attempt, facts) => {
       const { tenant, device } = attempt;
       const counted = await count(attempt, facts);
