@@ -36,6 +36,7 @@ import {
   mfaProfileCollection,
   ownerGateCollection,
   passkeyCollection,
+  passwordProof,
   publicFetch,
   riskProfileCollection,
   type SecurityPolicyService,
@@ -113,7 +114,7 @@ const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'o
   const accounts = database.tenants(serviceAccountCollection);
   const { guard, risk } = threats;
   const isBreached = async (password: string) => ((await countBreaches?.(password)) ?? 0) > 0;
-  const { secondFactor, passkeyChanges, withPasskeys } = createMfa(common);
+  const { secondFactor, passkeyChanges, withPasskeys } = createMfa({ ...common, guard });
   const signIns = createSignInService({ ...common, secondFactor, guard, risk, isBreached });
   const flows = createFlows({ flows: database.tenants(flowCollection), clock });
   const isLocal = config.environment === 'local';
@@ -140,7 +141,7 @@ const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'o
     links,
     sessions,
     signUps: createSignUpService(common),
-    accounts: createAccountService(common),
+    accounts: createAccountService({ ...common, requirePassword: passwordProof({ ...common, guard }) }),
     signIns,
     serviceAccounts: createServiceAccountService({ accounts, tenants, issue, newId, clock }),
   };

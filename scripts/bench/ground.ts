@@ -24,6 +24,8 @@ export interface Ground {
   readonly prediction: string;
   /** A churn question, as JSON. */
   readonly question: string;
+  /** The processes of the emulators that the bench has started. */
+  readonly emulators: readonly number[];
   readonly firestore: Firestore;
   readonly pubSub: { readonly publisher: v1.PublisherClient; readonly subscriber: v1.SubscriberClient };
   close(): Promise<void>;
@@ -151,6 +153,7 @@ export const openGround = async (): Promise<Ground> => {
     key,
     prediction: await makePrediction(environment, key),
     question,
+    emulators: [firestoreEmulator, pubSubEmulator].flatMap(({ pid }) => pid ?? []),
     firestore,
     pubSub,
     close: async () => {

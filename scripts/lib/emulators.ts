@@ -10,6 +10,8 @@ import { promisify } from 'node:util';
 export interface Emulator {
   /** `127.0.0.1:8085`, as FIRESTORE_EMULATOR_HOST and PUBSUB_EMULATOR_HOST want it. */
   readonly host: string;
+  /** Absent of one that was running before. */
+  readonly pid?: number | undefined;
   /** Ends it, and returns when it has ended. Does nothing to one that was running before. */
   stop(): Promise<void>;
 }
@@ -174,7 +176,7 @@ const launch = async (
     }
     await sleep(50);
   }
-  return { host, stop };
+  return { host, pid: child.pid, stop };
 };
 
 const answers = (host: string): Promise<boolean> =>

@@ -5,7 +5,7 @@ import { Hono } from 'hono';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isOmniError, OmniError } from '../kernel/errors.ts';
 import { createTracing } from '../telemetry/index.ts';
-import { readBody } from './body.ts';
+import { parseJson, readBody } from './body.ts';
 import type { HttpEnv } from './context.ts';
 import { observe } from './observe.ts';
 
@@ -22,6 +22,7 @@ beforeAll(async () => {
     throw new OmniError('unauthenticated', '');
   });
   app.post('/', async (c) => c.json({ bytes: (await readBody(c, limit)).byteLength }));
+  app.post('/json', (c) => c.req.arrayBuffer().then((bytes) => c.json({ value: parseJson(c, new Uint8Array(bytes)) })));
   app.onError((error, c) => c.json({ code: isOmniError(error) ? error.code : String(error) }));
   server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false })).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -70,5 +71,34 @@ describe('the body of a request to a server', () => {
 
   it('is not taken compressed', async () => {
     expect(await send(['x'], { 'content-encoding': 'gzip' })).toEqual({ code: 'unsupported-media-type' });
+  });
+});
+
+describe('a JSON body', () => {
+  const parse = async (body: string): Promise<unknown> => {
+    const headers = { 'content-type': 'application/json' };
+    return (await fetch(`http://127.0.0.1:${port}/json`, { method: 'POST', headers, body })).json();
+  };
+
+  it.each([
+    '{"__proto__":{"admin":true}}',
+    '{"a":[{"b":{"__proto__":null}}]}',
+    String.raw`{"\u005f_proto__":1}`,
+    '{"constructor":{"prototype":{"admin":true}}}',
+    String.raw`{"deep":{"constr\u0075ctor":{"prototype":1}}}`,
+    `${'['.repeat(5_000)}{"__proto__":1}${']'.repeat(5_000)}`,
+  ])('that would change prototypes is refused: %.60s', async (body) => {
+    expect(await parse(body)).toEqual({ code: 'invalid-request' });
+  });
+
+  it.each([
+    '{"constructor":"Brunel","prototype":"Great Western"}',
+    '{"text":"__proto__ and constructor"}',
+    '{"constructor":{"name":"Brunel"}}',
+    String.raw`{"text":"\u00e4"}`,
+    'null',
+    '0',
+  ])('that only looks like it is taken: %s', async (body) => {
+    expect(await parse(body)).toEqual({ value: JSON.parse(body) });
   });
 });

@@ -71,11 +71,47 @@ const requireType = (c: HttpContext, wanted: string): void => {
   if (type !== wanted) throw new OmniError('unsupported-media-type', `Send the body as \`Content-Type: ${wanted}\`.`);
 };
 
-/** The parsed JSON of a body. Fails with `unsupported-media-type` or `malformed-json`. */
+/** A body without such a name, escapes taken into account, needs no second look. */
+const mayPollute = /__proto__|constructor|\\u/;
+
+/**
+ * Whether somewhere in it is a name that code which copies objects carelessly would take for an object's prototype:
+ * `__proto__`, or `prototype` in a `constructor`. A walk of its own, because depth is the sender's choice.
+ */
+const pollutes = (value: unknown): boolean => {
+  const left: unknown[] = [value];
+  for (let one = left.pop(); one !== undefined; one = left.pop()) {
+    if (typeof one !== 'object' || one === null) continue;
+    for (const [name, inner] of Object.entries(one)) {
+      if (name === '__proto__') return true;
+      const isObject = typeof inner === 'object' && inner !== null;
+      if (name === 'constructor' && isObject && Object.hasOwn(inner, 'prototype')) return true;
+      if (isObject) left.push(inner);
+    }
+  }
+  return false;
+};
+
+/**
+ * The parsed JSON of a body. Fails with `unsupported-media-type` or `malformed-json`, and with `invalid-request` for
+ * one that would change prototypes where it is copied.
+ */
 export const parseJson = (c: HttpContext, bytes: Uint8Array): unknown => {
   requireType(c, 'application/json');
+  const { text, value } = parsed(bytes);
+  if (mayPollute.test(text) && pollutes(value)) {
+    throw new OmniError(
+      'invalid-request',
+      'The body names the prototype of objects: `__proto__`, or `constructor.prototype`.',
+    );
+  }
+  return value;
+};
+
+const parsed = (bytes: Uint8Array): { readonly text: string; readonly value: unknown } => {
   try {
-    return JSON.parse(decoder.decode(bytes));
+    const text = decoder.decode(bytes);
+    return { text, value: JSON.parse(text) };
   } catch {
     throw new OmniError('malformed-json', 'The body does not parse as UTF-8 JSON.');
   }

@@ -62,6 +62,7 @@ export { createMembership, type Membership } from './identity/membership.ts';
 export { createOwnerGuard, ownerGateCollection } from './identity/owner-guard.ts';
 export { argon2Parameters, createPasswordHasher, type PasswordHasher, passwordSchema } from './identity/password.ts';
 export { createPasswordCheck } from './identity/password-policy.ts';
+export { passwordProof } from './identity/password-proof.ts';
 export { forgetRemovedUser, type RemovedUserJobServices } from './identity/removed-user.jobs.ts';
 export { createSignUpService, type SignUpService } from './identity/sign-up.service.ts';
 export { personNameSchema, type User, userCollection, userViewSchema } from './identity/user.schema.ts';

@@ -67,6 +67,7 @@ export const passages = tenantCollection({
     },
   ],
 });
+export const owned = platformCollection({ name: 'owned', schema: z.object({ owner: z.string() }) });
 export const settings = platformCollection({ name: 'settings', schema: z.object({ on: z.boolean() }) });
 
 export const eventOf = (id: string, tenant: string): DomainEvent => ({

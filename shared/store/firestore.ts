@@ -14,6 +14,7 @@ import { type ErrorCode, OmniError } from '../kernel/errors.ts';
 import { type AdapterOptions, databaseOn } from './database.ts';
 import { expiryField, writeField } from './document.ts';
 import type { Content, DocumentKey, Driver, RawDocument, Reader, Write } from './driver.ts';
+import { gathered } from './gathered.ts';
 import type { Database, Filter } from './store.ts';
 
 export interface FirestoreOptions extends AdapterOptions {
@@ -63,8 +64,13 @@ export const firestoreDriver = (options: FirestoreOptions): Driver => {
     return translated(within(patience, connecting.then(work)));
   };
 
+  const get = gathered(
+    (keys: readonly DocumentKey[]) => call((connection) => read(connection, connection.client, keys)),
+    maxGathered,
+  );
+
   return {
-    get: (keys) => call((connection) => read(connection, connection.client, keys)),
+    get,
     commit: (writes) =>
       call(async ({ client, sdk }) => {
         const batch = client.batch();
@@ -119,6 +125,9 @@ export const firestoreDriver = (options: FirestoreOptions): Driver => {
     },
   };
 };
+
+/** Documents that reads of one moment ask for together. */
+const maxGathered = 300;
 
 const distanceField = '_distance';
 const measures = { cosine: 'COSINE', euclidean: 'EUCLIDEAN', 'dot-product': 'DOT_PRODUCT' } as const;

@@ -8,6 +8,7 @@ import {
   type Note,
   notes,
   outcomes,
+  owned,
   passages,
   twenty,
   walk,
@@ -351,6 +352,56 @@ export const storeContract = (name: string, makeDatabase: MakeDatabase): void =>
           await expect(database.ownerOf(attack, 'email', 'x')).rejects.toMatchObject(refusal);
         },
       );
+    });
+
+    describe('erasure', () => {
+      it('deletes what is stored in turns, and tells by a short one that it was the last', async () => {
+        await fill(Object.fromEntries(Array.from({ length: 7 }, (_, i) => [`n${i}`, { text: 'x', rank: i }])));
+        expect(await database.erase(tenant, notes.name, 3)).toBe(3);
+        expect(await store.aggregate({})).toMatchObject({ count: 4 });
+        expect(await database.erase(tenant, notes.name, 3)).toBe(3);
+        expect(await database.erase(tenant, notes.name, 3)).toBe(1);
+        expect(await database.erase(tenant, notes.name, 3)).toBe(0);
+        expect((await store.query({ limit: 10 })).items).toEqual([]);
+      });
+
+      it('takes what has expired, what does not parse, and unique values as well', async () => {
+        await database
+          .tenants(leases)
+          .of(tenant)
+          .create('lease', { holder: 'a', until: at(clock, 1) });
+        await database.tenants(anyNotes).of(tenant).create('odd', { text: 1, rank: 'none', stranger: true });
+        await database.transaction((transaction) => transaction.reserve(tenant, 'email', 'a@b.example', 'usr_1'));
+        clock.advance(2_000);
+        expect(await database.erase(tenant, leases.name, 10)).toBe(1);
+        expect(await database.erase(tenant, notes.name, 10)).toBe(1);
+        expect(await database.erase(tenant, 'unique', 10)).toBe(1);
+        expect(await database.ownerOf(tenant, 'email', 'a@b.example')).toBeUndefined();
+        expect(await store.get('odd')).toBeUndefined();
+      });
+
+      it('leaves other tenants and other collections as they are', async () => {
+        const other = newTenant();
+        await fill({ a: { text: 'x', rank: 1 } });
+        await database.tenants(notes).of(other).create('a', { text: 'x', rank: 1 });
+        await database
+          .tenants(leases)
+          .of(tenant)
+          .create('lease', { holder: 'a', until: at(clock, 1) });
+        expect(await database.erase(tenant, notes.name, 100)).toBe(1);
+        expect(await database.tenants(notes).of(other).get('a')).toBeDefined();
+        expect(await database.tenants(leases).of(tenant).get('lease')).toBeDefined();
+      });
+
+      it('of a platform collection takes what has the value, and nothing else', async () => {
+        const all = database.platform(owned);
+        for (const [id, owner] of Object.entries({ a: tenant, b: tenant, c: `${tenant}-other` })) {
+          await all.create(id + tenant, { owner });
+        }
+        expect(await database.eraseWhere(owned.name, 'owner', tenant, 1)).toBe(1);
+        expect(await database.eraseWhere(owned.name, 'owner', tenant, 10)).toBe(1);
+        expect(await all.get(`c${tenant}`)).toBeDefined();
+      });
     });
 
     it('answers a ping', async () => {

@@ -3,7 +3,7 @@ import { platform } from '#functions/platform/app.ts';
 import { createServices } from '#functions/platform/services.ts';
 import { loadFunctions } from '#scripts/lib/functions.ts';
 import { tenantViewSchema } from '#shared/platform/index.ts';
-import { signInResultSchema } from '#shared/security/index.ts';
+import { signInResultSchema, userCollection } from '#shared/security/index.ts';
 import { authWorld, goodPassword } from '#tests/support/auth.ts';
 import { internalToken, request, type TestRequest, testRuntime } from '#tests/support/runtime.ts';
 import { tick } from '#tests/support/ticks.ts';
@@ -235,5 +235,29 @@ describe('sandboxes', () => {
     await passTime();
     await expect(runtime.tenants.get(id)).rejects.toMatchObject({ code: 'not-found' });
     expect(await statusOf(sandbox(key))).toBe(201);
+  });
+
+  it('go with the tenant that they are of, on its last day and not before', async () => {
+    const parent = await opened('parting');
+    const neighbour = await opened('staying');
+    const { id } = await details(sandbox(parent.key));
+    const { id: spared } = await details(sandbox(neighbour.key));
+    const issued = await runtime.apiKeys.issue({ tenant: id, name: 'x', scopes: ['tenant:*'] });
+    const inside = issued.text;
+    const somebody = { email: 'try@example.com', emailVerified: true, roles: ['member'] };
+    const { id: user } = await world.services.users.create(id, somebody);
+    await details(send('/deletion', { key: parent.key, body: { confirm: 'parting', graceDays: 10 } }));
+    runtime.clock.advance(9 * day);
+    await passTime();
+    expect(await details(send('', { key: inside }))).toMatchObject({ id, status: 'active' });
+    runtime.clock.advance(day);
+    await passTime();
+    await expect(runtime.tenants.get(parent.id)).rejects.toMatchObject({ code: 'not-found' });
+    runtime.clock.advance(day / 24);
+    await passTime();
+    await expect(runtime.tenants.get(id)).rejects.toMatchObject({ code: 'not-found' });
+    expect(await runtime.database.tenants(userCollection).of(id).get(user)).toBeUndefined();
+    expect(await statusOf(send('', { key: inside }))).toBe(401);
+    expect(await runtime.tenants.get(spared)).toMatchObject({ status: 'active' });
   });
 });

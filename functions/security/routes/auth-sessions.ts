@@ -127,12 +127,12 @@ export const authSessions = ({
     await sessions.revoke(actor, params.id);
     return undefined;
   }),
-  handle(changePassword, async ({ actor, body }) => {
-    await accounts.changePassword(actor, { current: body.current, next: body.password });
+  handle(changePassword, async ({ actor, body, c }) => {
+    await accounts.changePassword(actor, { current: body.current, next: body.password }, clientOf(c));
     return undefined;
   }),
-  handle(changeEmail, async ({ actor, body }) => {
-    await accounts.requestEmailChange(actor, body.email, body.password);
+  handle(changeEmail, async ({ actor, body, c }) => {
+    await accounts.requestEmailChange(actor, body.email, body.password, clientOf(c));
     return undefined;
   }),
   handle(confirmEmail, async ({ body, c }) => {

@@ -1,27 +1,28 @@
 import type { MakeEvent } from '../../events/define-event.ts';
 import type { Actor } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
-import { OmniError } from '../../kernel/errors.ts';
 import type { Database, Stored, TenantStore } from '../../store/store.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
 import type { Sessions } from '../sessions/session.service.ts';
-import { type Device, emailChanged, passwordChanged } from './identity.events.ts';
+import { type Device, emailChanged, type Origin, passwordChanged } from './identity.events.ts';
 import type { Links, Writes } from './links.ts';
 import type { PasswordHasher } from './password.ts';
 import type { CheckPassword } from './password-policy.ts';
+import type { RequirePassword } from './password-proof.ts';
 import type { User } from './user.schema.ts';
 import { emailReservation } from './user.service.ts';
 
 export interface AccountService {
   /** Ends all sessions. Fails with `unauthenticated` and `invalid-request`. */
   resetPassword(token: string, password: string, device: Device): Promise<void>;
-  /** Ends all other sessions. Fails with `forbidden` where the current password is not right. */
+  /** Ends all other sessions. Fails with `forbidden` where the current password is not right, and as `RequirePassword`. */
   changePassword(
     actor: Actor,
     passwords: { readonly current?: string | undefined; readonly next: string },
+    device: Origin,
   ): Promise<void>;
-  /** Sends a link to the new address. Whether somebody has it is told to who can read its mail alone. */
-  requestEmailChange(actor: Actor, email: string, password: string | undefined): Promise<void>;
+  /** Sends a link to the new address. Whether somebody has it is told to who can read its mail alone. As for passwords. */
+  requestEmailChange(actor: Actor, email: string, password: string | undefined, device: Origin): Promise<void>;
   /** Tells the old address. Fails with `unauthenticated`, and with `already-exists` when the address is taken. */
   confirmEmailChange(token: string, device: Device): Promise<void>;
 }
@@ -33,13 +34,14 @@ export interface AccountServiceOptions {
   readonly policy: Pick<SecurityPolicyService, 'of'>;
   readonly sessions: Pick<Sessions, 'current' | 'keep'>;
   readonly passwords: PasswordHasher;
+  readonly requirePassword: RequirePassword;
   readonly checkPassword: CheckPassword;
   readonly makeEvent: MakeEvent;
   readonly clock: Clock;
 }
 
 export const createAccountService = (options: AccountServiceOptions): AccountService => {
-  const { database, userStore, links, policy, sessions, passwords, makeEvent, clock } = options;
+  const { database, userStore, links, policy, sessions, passwords, requirePassword, makeEvent, clock } = options;
 
   const checkPassword = async (tenant: string, password: string, { email, name }: Pick<User, 'email' | 'name'>) =>
     options.checkPassword(password, (await policy.of(tenant)).passwords, [email, name ?? '', tenant]);
@@ -49,14 +51,6 @@ export const createAccountService = (options: AccountServiceOptions): AccountSer
     ...change,
     updatedAt: isoTime(clock.now()),
   });
-
-  /** Who sits at an open browser is not always its owner. An account without a password has nothing to ask for. */
-  const requirePassword = async ({ value: { passwordHash } }: Stored<User>, password: string | undefined) => {
-    if (passwordHash === undefined) return;
-    if (!(await passwords.verify(passwordHash, password ?? ''))) {
-      throw new OmniError('forbidden', 'The current password is not right.');
-    }
-  };
 
   const setPassword = async (
     tenant: string,
@@ -93,10 +87,10 @@ export const createAccountService = (options: AccountServiceOptions): AccountSer
         return setPassword(tenant, user, await hash, { how: 'reset', device });
       });
     },
-    changePassword: async (actor, { current, next }) => {
+    changePassword: async (actor, { current, next }, device) => {
       const there = await sessions.current(actor);
       const { user } = there;
-      await requirePassword(user, current);
+      await requirePassword(actor.tenant, user, current, device);
       await checkPassword(actor.tenant, next, user.value);
       const write = await setPassword(actor.tenant, user, await passwords.hash(next), { how: 'changed', device: {} });
       const keep = sessions.keep(actor, there, user.value.epoch + 1);
@@ -105,9 +99,9 @@ export const createAccountService = (options: AccountServiceOptions): AccountSer
         keep(transaction);
       });
     },
-    requestEmailChange: async (actor, email, password) => {
+    requestEmailChange: async (actor, email, password, device) => {
       const { user } = await sessions.current(actor);
-      await requirePassword(user, password);
+      await requirePassword(actor.tenant, user, password, device);
       const { epoch, name } = user.value;
       await database.transaction(
         await links.make(actor.tenant, { purpose: 'email-change', user: user.id, email, epoch, name }),

@@ -35,6 +35,8 @@ export const passwordChanged = defineEvent(
   'security.password.changed',
   z.object({ ...about, how: z.enum(['changed', 'reset']) }),
 );
+/** Somebody who is signed in was asked for their password, and gave another. */
+export const passwordRefused = defineEvent('security.password.refused', z.object(about));
 export const userRolesChanged = defineEvent(
   'security.user.roles-changed',
   z.object({ user: z.string(), by: z.string(), roles: z.array(z.string()) }),

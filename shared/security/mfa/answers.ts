@@ -1,8 +1,10 @@
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
+import { sha256 } from '../../kernel/json.ts';
 import type { Database } from '../../store/store.ts';
-import type { Device } from '../identity/identity.events.ts';
+import { deviceSchema, type Origin } from '../identity/identity.events.ts';
 import type { Writes } from '../identity/links.ts';
 import type { Method } from '../sessions/session.schema.ts';
+import type { SignInAttempt, SignInGuard } from '../sessions/sign-in.service.ts';
 import type { ChallengeMethod, FactorProof, MfaChallenge } from './challenge.schema.ts';
 import { type Challenges, refusedIn } from './challenges.ts';
 import type { FactorBook } from './factor-book.ts';
@@ -27,7 +29,7 @@ export interface AnswerRequest {
   readonly purposes: readonly MfaChallenge['purpose'][];
   /** The session in which the challenge was made; absent before there is one. */
   readonly session?: string | undefined;
-  readonly device: Device;
+  readonly device: Origin;
 }
 
 export interface Answers {
@@ -35,7 +37,8 @@ export interface Answers {
   /**
    * Judges an answer. `onRight` commits what it opens together with `write`; where somebody else was faster, all is
    * looked at again. A wrong answer is counted before it is refused. Fails with `unauthenticated`, in a session
-   * with `invalid-request`, for a wrong answer and for a challenge that is over; `rate-limited` after too many wrong codes.
+   * with `invalid-request`, for a wrong answer and for a challenge that is over; `rate-limited` after too many wrong codes,
+   * and for who is kept away from signing in.
    */
   take<R>(
     request: AnswerRequest,
@@ -54,6 +57,8 @@ export interface AnswersOptions extends JudgeOptions {
   readonly database: Pick<Database, 'transaction'>;
   readonly challenges: Challenges;
   readonly book: Pick<FactorBook, 'read' | 'save'>;
+  /** Asked before an answer to a sign-in is looked at. In a session its owner has got in already. */
+  readonly guard: Pick<SignInGuard, 'check' | 'failure'>;
 }
 
 /** Everybody who answers at once meets at one document: who loses this often has lost. */
@@ -68,7 +73,7 @@ const isLost = (error: unknown, { factors }: Asked): boolean =>
   (isOmniError(error, 'already-exists') && factors.stored === undefined);
 
 export const createAnswers = (options: AnswersOptions): Answers => {
-  const { database, challenges, book, notices, makeEvent, clock } = options;
+  const { database, challenges, book, guard, notices, makeEvent, clock } = options;
 
   const judge = createJudge(options);
 
@@ -81,9 +86,16 @@ export const createAnswers = (options: AnswersOptions): Answers => {
   const purposeOf = ({ challenge: { value } }: Asked) =>
     value.purpose === 'sign-in' || value.purpose === 'step-up' ? value.purpose : 'enrolment';
 
+  /** What the guard of sign-ins is asked about; undefined for what is no sign-in. */
+  const attemptOf = ({ tenant, user, challenge: { value } }: Asked, device: Origin): SignInAttempt | undefined =>
+    value.purpose === 'sign-in' ? { tenant, account: sha256(user.value.email), method: 'otp', device } : undefined;
+
   /** Counts a wrong answer, of the challenge and of the person. After this it may be told that it was wrong. */
-  const fail = async (asked: Asked, method: ChallengeMethod, device: Device, isNew = false): Promise<void> => {
+  const fail = async (asked: Asked, method: ChallengeMethod, origin: Origin, isNew = false): Promise<void> => {
     const { tenant, user, challenge, factors } = asked;
+    const device = deviceSchema.parse(origin);
+    const signIn = isNew ? undefined : attemptOf(asked, origin);
+    const counted = signIn && (await guard.failure(signIn, { user: user.id }));
     const { profile, blocked } = isNew
       ? { profile: factors.profile, blocked: false }
       : afterFailure(factors.profile, clock.now());
@@ -101,6 +113,7 @@ export const createAnswers = (options: AnswersOptions): Answers => {
       settle(transaction);
       saved(asked, profile)(transaction);
       transaction.emit(event);
+      counted?.(transaction);
       mail?.(transaction);
       if (blocked) {
         transaction.emit(makeEvent(secondFactorBlocked, { tenant, subject: user.id, data: { ...about, until } }));
@@ -147,6 +160,8 @@ export const createAnswers = (options: AnswersOptions): Answers => {
       let signed: Judgement | undefined;
       return settle(request, async (asked) => {
         if (!asked.challenge.value.methods.includes(proof.method)) throw wrongAnswer(request);
+        const signIn = attemptOf(asked, request.device);
+        if (signIn !== undefined) await guard.check(signIn);
         if (proof.method !== 'passkey') requireUnlocked(asked.factors.profile, clock.now());
         const right = signed ?? (await judge(asked, proof, request.device));
         if (right === undefined) {

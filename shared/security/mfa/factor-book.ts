@@ -48,9 +48,11 @@ export interface FactorBook {
    * read first: so its revision guards both.
    */
   read(tenant: string, user: string): Promise<Factors>;
+  /** Reads them all at once, which is faster and good for looking alone. */
+  look(tenant: string, user: string): Promise<Factors>;
   /**
-   * `shown` are the factors that were shown already: a code goes to no mailbox that one of them came from. Without
-   * `factors` they are read all at once, which is faster and good for looking alone.
+   * `shown` are the factors that were shown already: a code goes to no mailbox that one of them came from. `factors` are
+   * those that were just read, where they were.
    */
   standingOf(
     tenant: string,
@@ -144,6 +146,7 @@ export const createFactorBook = (options: FactorBookOptions): FactorBook => {
 
   return {
     read: async (tenant, user) => factorsOf(await profiles.of(tenant).get(user), await passkeysOf(tenant, user)),
+    look,
     standingOf: async (tenant, user, shown, known) => {
       const [factors, { policy: rules, mfaSince }, { passkeys: party }] = await Promise.all([
         known ?? look(tenant, user.id),

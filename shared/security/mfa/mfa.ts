@@ -11,6 +11,7 @@ import type { SecurityPolicyService } from '../policy/security-policy.service.ts
 import { passkeyCollection } from '../sessions/passkey.schema.ts';
 import type { PasskeyService } from '../sessions/passkey.service.ts';
 import type { Sessions } from '../sessions/session.service.ts';
+import type { SignInGuard } from '../sessions/sign-in.service.ts';
 import { createAnswers } from './answers.ts';
 import { mfaChallengeCollection } from './challenge.schema.ts';
 import { createChallengeService } from './challenge.service.ts';
@@ -37,6 +38,7 @@ export interface MfaOptions {
   readonly roles: Pick<RoleService, 'requireGrantable'>;
   readonly tenants: Pick<TenantService, 'get'>;
   readonly passwords: PasswordHasher;
+  readonly guard: Pick<SignInGuard, 'check' | 'failure'>;
   readonly makeEvent: MakeEvent;
   readonly newId: NewId;
   readonly clock: Clock;

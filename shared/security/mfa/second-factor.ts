@@ -6,7 +6,7 @@ import { type FactorBook, isSameMailbox, type Standing } from './factor-book.ts'
 import type { TrustedDevices } from './trusted-device.service.ts';
 
 export interface SecondFactorOptions {
-  readonly book: Pick<FactorBook, 'standingOf'>;
+  readonly book: Pick<FactorBook, 'look' | 'standingOf'>;
   readonly challenges: Pick<Challenges, 'create'>;
   readonly trusted: Pick<TrustedDevices, 'isTrusted'>;
   readonly clock: Clock;
@@ -29,10 +29,13 @@ export const createSecondFactor = ({ book, challenges, trusted, clock }: SecondF
     return risk === 'elevated' && mailbox ? { purpose: 'sign-in', methods: ['email'] } : undefined;
   };
 
-  return {
-    begin: async (first) => {
-      const { tenant, user, method } = first;
-      const standing = await book.standingOf(tenant, user, [method]);
+  const prepare: SecondFactor['prepare'] = (tenant, id) => {
+    const reading = book.look(tenant, id);
+    // It is told to who asks for it, if anybody does.
+    reading.catch(() => undefined);
+    return async (first) => {
+      const { user, method } = first;
+      const standing = await book.standingOf(tenant, user, [method], await reading);
       // A passkey has verified its owner: it is a second factor as well.
       if (method === 'hwk' && standing.allowed.includes('passkey')) return { secondFactor: true };
       const asked = await askedOf(first, standing);
@@ -47,6 +50,8 @@ export const createSecondFactor = ({ book, challenges, trusted, clock }: SecondF
           expiresAt: made.expiresAt,
         },
       };
-    },
+    };
   };
+
+  return { prepare };
 };

@@ -1,4 +1,4 @@
-import type { Device } from '../identity/identity.events.ts';
+import type { Origin } from '../identity/identity.events.ts';
 import type { Writes } from '../identity/links.ts';
 import type { Method } from '../sessions/session.schema.ts';
 import type { Sessions } from '../sessions/session.service.ts';
@@ -9,7 +9,7 @@ import type { TrustedDevices } from './trusted-device.service.ts';
 export interface OpenRequest {
   /** Whether the device is not to be asked again for a while. */
   readonly trustDevice: boolean;
-  readonly device: Device;
+  readonly device: Origin;
 }
 
 /** Opens the session that a challenge was about, together with what `write` writes. */

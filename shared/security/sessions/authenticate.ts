@@ -35,6 +35,8 @@ interface Standing {
 interface Cached {
   readonly until: number;
   readonly standing: Promise<Standing | undefined>;
+  /** What it came to, once it has: every request asks. */
+  found?: Standing | undefined;
 }
 
 const maxCached = 5_000;
@@ -101,9 +103,15 @@ export const tokenAuthentication = (options: TokenAuthenticationOptions): Authen
     const oldest = cache.size >= maxCached ? cache.keys().next().value : undefined;
     if (oldest !== undefined) cache.delete(oldest);
     const standing = look(claims);
-    cache.set(key, { until: clock.now() + cacheFor, standing });
-    // What could not be read is no answer.
-    standing.catch(() => cache.delete(key));
+    const cached: Cached = { until: clock.now() + cacheFor, standing };
+    cache.set(key, cached);
+    standing.then(
+      (found) => {
+        cached.found = found;
+      },
+      // What could not be read is no answer.
+      () => cache.delete(key),
+    );
     return standing;
   };
 
@@ -113,7 +121,8 @@ export const tokenAuthentication = (options: TokenAuthenticationOptions): Authen
     // A token from after a step-up says more than one from before.
     const key = `${claims.tenant} ${claims.sid ?? claims.sub} ${claims.auth_time ?? 0} ${claims.acr ?? ''}`;
     const cached = cache.get(key);
-    let standing = await (cached !== undefined && cached.until > clock.now() ? cached.standing : read(key, claims));
+    const known = cached !== undefined && cached.until > clock.now() ? cached : undefined;
+    let standing = known?.found ?? (await (known?.standing ?? read(key, claims)));
     // Signed after what is cached was read: the session has gone over into a new epoch.
     if (standing !== undefined && claims.epoch > standing.epoch) standing = await read(key, claims);
     return standing?.epoch === claims.epoch ? standing.principal : undefined;

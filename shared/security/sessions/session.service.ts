@@ -31,6 +31,8 @@ export interface Proof {
   readonly stepUp?: boolean;
   /** Whether the account has a second factor, though it may not have been asked for. */
   readonly secondFactor?: boolean;
+  /** The device was found to be known as this user's. */
+  readonly isKnownDevice?: boolean;
 }
 
 export interface Sessions {
@@ -145,8 +147,14 @@ export const createSessions = (options: SessionsOptions): Sessions => {
       transaction.update(sessions.of(tenant), id, { ...value, epoch }, { revision });
 
   return {
-    open: async (tenant, user, { methods, device: origin, secondFactor = false, stepUp = false }, also) => {
-      const [ofTenant, known] = await Promise.all([policy.of(tenant), knownDevices?.remember(tenant, user, origin)]);
+    open: async (
+      tenant,
+      user,
+      { methods, device: origin, secondFactor = false, stepUp = false, isKnownDevice },
+      also,
+    ) => {
+      const remembered = isKnownDevice === true ? undefined : knownDevices?.remember(tenant, user, origin);
+      const [ofTenant, known] = await Promise.all([policy.of(tenant), remembered]);
       const { idleMinutes, absoluteHours } = ofTenant.sessions;
       const device = deviceSchema.parse(origin);
       const id = newId('ses');

@@ -10,7 +10,7 @@ import type { Origin } from '../identity/identity.events.ts';
 import type { FoundLink, Links, Writes } from '../identity/links.ts';
 import type { PasswordHasher } from '../identity/password.ts';
 import type { User } from '../identity/user.schema.ts';
-import type { UserService } from '../identity/user.service.ts';
+import { emailReservation } from '../identity/user.service.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
 import { signInFailed } from './session.events.ts';
 import { type Method, tokensSchema } from './session.schema.ts';
@@ -51,6 +51,8 @@ export interface FirstFactor {
   readonly breached?: boolean;
   /** `elevated`: something is strange, so a second factor is asked for though the device is trusted. */
   readonly risk?: 'elevated' | undefined;
+  /** What the guard found, where it was asked about this account. */
+  readonly admission?: Admission | undefined;
 }
 
 /** What is to be done about a sign-in whose first factor was good. */
@@ -66,6 +68,8 @@ export interface RiskAssessment {
 /** Judges a sign-in before its session opens. */
 export interface RiskAssessor {
   assess(first: FirstFactor): Promise<RiskAssessment>;
+  /** The same in two steps: it reads ahead what judging takes, and what it gives back judges. */
+  prepare(tenant: string, user: string): (first: FirstFactor) => Promise<RiskAssessment>;
 }
 
 /** What is asked for now; where nothing is, whether the account has a second factor nevertheless. */
@@ -75,8 +79,11 @@ export type SecondFactorDecision =
 
 /** Decides, for every way to sign in, whether one factor is enough. */
 export interface SecondFactor {
-  /** Whoever takes the answer to its challenge opens the session (`Sessions.open`). */
-  begin(first: FirstFactor): Promise<SecondFactorDecision>;
+  /**
+   * Reads ahead what deciding takes; what it gives back decides. Whoever takes the answer to its challenge opens the
+   * session (`Sessions.open`).
+   */
+  prepare(tenant: string, user: string): (first: FirstFactor) => Promise<SecondFactorDecision>;
 }
 
 /** An attempt before it is looked at. */
@@ -88,17 +95,34 @@ export interface SignInAttempt {
   readonly device: Origin;
 }
 
+/** What stood of an account before an attempt on it was taken. */
+export interface Admission {
+  /** Whose the device is by its token, and which address that account had. */
+  readonly device: { readonly user: string; readonly account: string } | undefined;
+  /** Attempts of its network, and of the device: when each was made, in milliseconds since the Unix epoch. */
+  readonly attempts: readonly number[];
+  readonly ownAttempts: readonly number[];
+  readonly block: { readonly sparesKnownDevices: boolean } | undefined;
+}
+
 /** Keeps attempts away that are too many. */
 export interface SignInGuard {
   /** Throws `rate-limited`, in the same way whether or not there is such an account. */
-  admit(attempt: SignInAttempt): Promise<void>;
+  admit(attempt: SignInAttempt): Promise<Admission | undefined>;
+  /** The same in two steps: it reads, and what it gives back takes the attempt, or throws before it writes. */
+  look(attempt: SignInAttempt): Promise<() => Promise<Admission | undefined>>;
+  /**
+   * Throws where `admit` would because of who calls: a block holds, or too many failed from there. Takes no attempt: for
+   * what has a limit of its own on one account.
+   */
+  check(attempt: SignInAttempt): Promise<void>;
   /** What counts a failure, to be written together with what tells of it. */
   failure(
     attempt: SignInAttempt,
     facts: { readonly user?: string | undefined; readonly password?: string | undefined },
   ): Promise<Writes>;
   /** Somebody has shown to be the owner: what failed before, on their device or in their network, was theirs. */
-  passed(first: FirstFactor, isKnownDevice: boolean): Promise<void>;
+  passed(first: Pick<FirstFactor, 'tenant' | 'user' | 'device'>, isKnownDevice: boolean): Writes;
 }
 
 export interface PasswordSignIn {
@@ -113,7 +137,7 @@ export interface SignInService {
   withPassword(request: PasswordSignIn, device: Origin): Promise<SignInResult>;
   withLink(token: string, device: Origin, deviceToken?: string): Promise<SignInResult>;
   /** Throws `rate-limited` for an attempt that is one too many. */
-  admit(attempt: SignInAttempt): Promise<void>;
+  admit(attempt: SignInAttempt): Promise<Admission | undefined>;
   /** After the first factor, whichever it was: asks for the second one, or opens the session. */
   finish(first: FirstFactor): Promise<SignInResult>;
   /** Stores that an attempt failed, then refuses it. */
@@ -123,9 +147,8 @@ export interface SignInService {
 export type FailureReason = z.infer<typeof signInFailed.schema>['reason'];
 
 export interface SignInOptions {
-  readonly database: Pick<Database, 'transaction'>;
+  readonly database: Pick<Database, 'transaction' | 'ownerOf'>;
   readonly userStore: TenantStore<User>;
-  readonly users: Pick<UserService, 'findByEmail'>;
   readonly sessions: Pick<Sessions, 'open'>;
   readonly links: Pick<Links, 'spend'>;
   readonly policy: Pick<SecurityPolicyService, 'of'>;
@@ -140,11 +163,14 @@ export interface SignInOptions {
   readonly clock: Clock;
 }
 
+/** The id of no user. */
+const nobody = 'usr_nobody';
+
 /** In the same words whatever was wrong. */
 export const notSignedIn = () => new OmniError('unauthenticated', 'This did not sign you in. Check what you entered.');
 
 export const createSignInService = (options: SignInOptions): SignInService => {
-  const { database, userStore, users, sessions, links, policy, tenants, passwords, makeEvent, clock } = options;
+  const { database, userStore, sessions, links, policy, tenants, passwords, makeEvent, clock } = options;
   const { secondFactor, guard, risk, isBreached } = options;
 
   const refuse: SignInService['refuse'] = async (attempt, reason, user, password) => {
@@ -168,19 +194,29 @@ export const createSignInService = (options: SignInOptions): SignInService => {
     throw notSignedIn();
   };
 
-  const finish: SignInService['finish'] = async (first) => {
-    const { tenant, user, method, device } = first;
-    const { decision, isKnownDevice = false } = (await risk?.assess(first)) ?? {};
-    // In the same words as a wrong password, so that it does not tell that this one is right.
-    if (decision === 'block')
-      return refuse({ tenant, account: sha256(user.value.email), method, device }, 'blocked', user.id);
-    const judged: FirstFactor = decision === 'challenge' ? { ...first, risk: 'elevated' } : first;
-    const [asked] = await Promise.all([secondFactor?.begin(judged), guard?.passed(first, isKnownDevice)]);
-    if (asked?.challenge !== undefined) return { status: 'second-factor', ...asked.challenge };
-    const stepUp = decision === 'step-up' || decision === 'challenge';
-    const proof = { methods: [method], device, secondFactor: asked?.secondFactor ?? false, stepUp };
-    return { status: 'complete', ...(await sessions.open(tenant, user, proof)) };
+  /** Reads what is asked once the first factor is good. */
+  const prepare = (tenant: string, user: string) => {
+    const [assess, begin] = [risk?.prepare(tenant, user), secondFactor?.prepare(tenant, user)];
+    return async (first: FirstFactor): Promise<SignInResult> => {
+      const { method, device } = first;
+      const { decision, isKnownDevice = false } = (await assess?.(first)) ?? {};
+      // In the same words as a wrong password, so that it does not tell that this one is right.
+      if (decision === 'block')
+        return refuse({ tenant, account: sha256(first.user.value.email), method, device }, 'blocked', first.user.id);
+      const judged: FirstFactor = decision === 'challenge' ? { ...first, risk: 'elevated' } : first;
+      const asked = await begin?.(judged);
+      const passed = guard?.passed(first, isKnownDevice);
+      if (asked?.challenge !== undefined) {
+        if (passed !== undefined) await database.transaction(passed);
+        return { status: 'second-factor', ...asked.challenge };
+      }
+      const stepUp = decision === 'step-up' || decision === 'challenge';
+      const secondFactorOf = asked?.secondFactor ?? false;
+      const proof = { methods: [method], device, secondFactor: secondFactorOf, stepUp, isKnownDevice };
+      return { status: 'complete', ...(await sessions.open(tenant, first.user, proof, passed)) };
+    };
   };
+  const finish: SignInService['finish'] = (first) => prepare(first.tenant, first.user.id)(first);
 
   /** What was hashed with yesterday's parameters is hashed again, now that the password is here. */
   const rehash = async (tenant: string, user: Stored<User>, password: string): Promise<void> => {
@@ -207,10 +243,22 @@ export const createSignInService = (options: SignInOptions): SignInService => {
     finish,
     withPassword: async ({ tenant, email, password, deviceToken }, device) => {
       const attempt: SignInAttempt = { tenant, account: sha256(email), method: 'pwd', device };
-      // Before the guard, which writes: there is nothing to write of a tenant that is not there.
-      if (!(await isActiveTenant(tenants, tenant))) throw notSignedIn();
-      await guard?.admit(attempt);
-      const [user, { signInMethods }] = await Promise.all([users.findByEmail(tenant, email), policy.of(tenant)]);
+      const [isActive, owner, take] = await Promise.all([
+        isActiveTenant(tenants, tenant),
+        database.ownerOf(tenant, emailReservation, email),
+        guard?.look(attempt),
+      ]);
+      // Before the attempt is taken, which writes: there is nothing to write of a tenant that is not there.
+      if (!isActive) throw notSignedIn();
+      const admission = await take?.();
+      // The same is read whether or not there is an account, so that how long it takes does not tell. What only the
+      // owner is asked for comes with the account, and nobody waits for it before the password is looked at.
+      const proceed = prepare(tenant, owner ?? nobody);
+      const [found, { signInMethods }] = await Promise.all([
+        userStore.of(tenant).get(owner ?? nobody),
+        policy.of(tenant),
+      ]);
+      const user = found?.value.email === email ? found : undefined;
       const matches = await passwords.verify(user?.value.passwordHash, password);
       const reason = signInMethods.includes('password') ? reasonAgainst(user, matches) : 'not-allowed';
       if (user === undefined || reason !== undefined) {
@@ -219,7 +267,7 @@ export const createSignInService = (options: SignInOptions): SignInService => {
       }
       if (passwords.isOutdated(user.value.passwordHash ?? '')) await rehash(tenant, user, password);
       const breached = (await isBreached?.(password)) ?? false;
-      return finish({ tenant, user, method: 'pwd', device, deviceToken, breached });
+      return proceed({ tenant, user, method: 'pwd', device, deviceToken, breached, admission });
     },
     withLink: async (token, device, deviceToken) => {
       const { tenant, user }: FoundLink = await links.spend(token, 'sign-in', async (found) => {

@@ -88,12 +88,14 @@ describe('a sign-in', () => {
       policy: services.policyService,
       passwords: createPasswordHasher(),
       secondFactor: {
-        begin: async (first): Promise<SecondFactorDecision> => {
-          seen.push(first);
-          return first.risk === 'elevated'
-            ? { challenge: { challenge: 'ch_1', methods: ['otp'], enrolment: false, expiresAt } }
-            : { secondFactor: false };
-        },
+        prepare:
+          () =>
+          async (first): Promise<SecondFactorDecision> => {
+            seen.push(first);
+            return first.risk === 'elevated'
+              ? { challenge: { challenge: 'ch_1', methods: ['otp'], enrolment: false, expiresAt } }
+              : { secondFactor: false };
+          },
       },
     });
     const first: FirstFactor = { tenant: 'acme', user, method: 'fed', device: berlin };

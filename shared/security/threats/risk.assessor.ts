@@ -4,7 +4,7 @@ import { sha256 } from '../../kernel/json.ts';
 import type { Database, TenantStore } from '../../store/store.ts';
 import { deviceSchema } from '../identity/identity.events.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
-import type { FirstFactor, RiskAssessor } from '../sessions/sign-in.service.ts';
+import type { Admission, FirstFactor, RiskAssessor } from '../sessions/sign-in.service.ts';
 import { type GuardRecord, guardId } from './guard.schema.ts';
 import type { FindPlace } from './ip-places.ts';
 import { deviceIdOf } from './known-devices.ts';
@@ -27,11 +27,14 @@ export interface RiskAssessorOptions {
   readonly clock: Clock;
 }
 
-/** Judges a sign-in after its first factor and before its session: two reads at once, and a write only where it is unusual. */
+/**
+ * Judges a sign-in after its first factor and before its session. It reads the profile and, where no guard has, what the
+ * account is held against; it writes only where something is unusual.
+ */
 export const createRiskAssessor = (options: RiskAssessorOptions): RiskAssessor => {
   const { database, profiles, guards, policy, rules, findPlace, makeEvent, clock } = options;
 
-  const readGuards = async ({ tenant, user, device, method }: FirstFactor) => {
+  const readGuards = async ({ tenant, user, device }: FirstFactor): Promise<Admission> => {
     const account = sha256(user.value.email);
     const id = deviceIdOf(device) ?? guardId.device('');
     const [attempts, block, known, ownAttempts] = await guards
@@ -42,25 +45,35 @@ export const createRiskAssessor = (options: RiskAssessorOptions): RiskAssessor =
         id,
         guardId.deviceAttempts(id),
       ]);
-    const isKnownDevice =
-      known?.value.kind === 'device' && known.value.user === user.id && known.value.account === account;
+    return {
+      device: known?.value.kind === 'device' ? known.value : undefined,
+      attempts: attempts?.value.kind === 'attempts' ? attempts.value.at : [],
+      ownAttempts: ownAttempts?.value.kind === 'attempts' ? ownAttempts.value.at : [],
+      block: block?.value.kind === 'block' ? block.value : undefined,
+    };
+  };
+
+  const standingOf = async (first: FirstFactor) => {
+    const { tenant, user } = first;
+    const { device: known, attempts, ownAttempts, block } = first.admission ?? (await readGuards(first));
+    const isKnownDevice = known?.user === user.id && known.account === sha256(user.value.email);
     const { windowMinutes } = (await policy.of(tenant)).lockout;
     const since = clock.now() - windowMinutes * 60_000;
     // What others fail at says nothing of who shows to be somebody else.
-    const found = (isKnownDevice ? ownAttempts : attempts)?.value;
-    const tried = found?.kind === 'attempts' ? found.at.filter((at) => at > since).length : 0;
-    const isBlocked = block?.value.kind === 'block' && !(isKnownDevice && block.value.sparesKnownDevices);
-    // A password's own attempt was taken before it was looked at.
-    const failures = Math.max(0, tried - (method === 'pwd' ? 1 : 0));
+    const failures = (isKnownDevice ? ownAttempts : attempts).filter((at) => at > since).length;
+    const isBlocked = block !== undefined && !(isKnownDevice && block.sparesKnownDevices);
     return { failures, isKnownDevice, isBlocked };
   };
 
-  return {
-    assess: async (first) => {
-      const { tenant, user, device, breached = false } = first;
+  const prepare: RiskAssessor['prepare'] = (tenant, id) => {
+    const reading = profiles.of(tenant).get(id);
+    // It is told to who asks for it, if anybody does.
+    reading.catch(() => undefined);
+    return async (first) => {
+      const { user, device, breached = false } = first;
       const [profile, found, place, { rules: all, thresholds }] = await Promise.all([
-        profiles.of(tenant).get(user.id),
-        readGuards(first),
+        reading,
+        standingOf(first),
         findPlace(device.ip),
         rules.of(tenant),
       ]);
@@ -87,6 +100,8 @@ export const createRiskAssessor = (options: RiskAssessorOptions): RiskAssessor =
         await database.transaction((transaction) => transaction.emit(event));
       }
       return { score, signals, decision, isKnownDevice: found.isKnownDevice };
-    },
+    };
   };
+
+  return { prepare, assess: (first) => prepare(first.tenant, first.user.id)(first) };
 };

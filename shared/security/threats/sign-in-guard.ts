@@ -6,7 +6,7 @@ import type { SecurityPolicy } from '../policy/security-policy.schema.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
 import type { SignInAttempt, SignInGuard } from '../sessions/sign-in.service.ts';
 import type { CountFailure } from './failure-counts.ts';
-import { type GuardRecord, guardId } from './guard.schema.ts';
+import { type Block, type GuardRecord, guardId } from './guard.schema.ts';
 import { deviceIdOf } from './known-devices.ts';
 import { callerOf, networkOf, unknownNetwork } from './networks.ts';
 
@@ -27,14 +27,19 @@ const tooMany = (milliseconds: number): OmniError =>
     retryAfter: Math.max(1, Math.ceil(milliseconds / 1_000)),
   });
 
+/** When they were made, in milliseconds since the Unix epoch. */
+const attemptsIn = (found: Found): readonly number[] => (found?.value.kind === 'attempts' ? found.value.at : []);
+
+const blockIn = (found: Found): Block | undefined => (found?.value.kind === 'block' ? found.value : undefined);
+
 /** A clock that was set back leaves attempts in the future. They count as long as any other. */
 const recent = (found: Found, now: number, length: number): readonly number[] =>
-  found?.value.kind === 'attempts' ? found.value.at.filter((at) => Math.abs(now - at) < length) : [];
+  attemptsIn(found).filter((at) => Math.abs(now - at) < length);
 
 /**
  * Takes one of the attempts that a budget has left. An attempt is taken before the credential is looked at, each by a
  * write on condition of what was read, so that of any number at once no more get through than are left: whoever loses
- * the write has lost it to another attempt. Throws `rate-limited`.
+ * the write has lost it to another attempt. Throws `rate-limited`. Gives back those that were there before.
  */
 const take = async (store: Store<GuardRecord>, id: string, first: Found, lockout: Lockout, clock: Clock) => {
   const length = lockout.windowMinutes * 60_000;
@@ -48,7 +53,7 @@ const take = async (store: Store<GuardRecord>, id: string, first: Found, lockout
     try {
       if (found === undefined) await store.create(id, value);
       else await store.update(id, value, { revision: found.revision });
-      return;
+      return at;
     } catch (error) {
       const lost = (['already-exists', 'revision-conflict', 'not-found'] as const).some((code) =>
         isOmniError(error, code),
@@ -81,9 +86,9 @@ export const createSignInGuard = (options: SignInGuardOptions): SignInGuard => {
   /** Throws where a block holds, whose end is told as that of any other limit. */
   const refuseBlocked = (found: readonly Found[], isKnown: boolean): void => {
     const now = clock.now();
-    for (const block of found) {
-      if (block?.value.kind !== 'block' || (isKnown && block.value.sparesKnownDevices)) continue;
-      throw tooMany(Date.parse(block.value.expiresAt) - now);
+    for (const block of found.map(blockIn)) {
+      if (block === undefined || (isKnown && block.sparesKnownDevices)) continue;
+      throw tooMany(Date.parse(block.expiresAt) - now);
     }
   };
 
@@ -92,27 +97,45 @@ export const createSignInGuard = (options: SignInGuardOptions): SignInGuard => {
     throw tooMany(dayLength - (clock.now() % dayLength));
   };
 
-  return {
-    admit: async (attempt) => {
-      const { tenant, account } = attempt;
-      const store = guards.of(tenant);
-      const { lockout } = await policy.of(tenant);
-      const ids = idsOf(attempt);
-      const [failures, ofNetwork, ofAccount, attempts, device, deviceAttempts] = await store.getMany([
-        ids.failures,
-        ids.network,
-        ids.account,
-        ids.attempts,
-        ids.device,
-        ids.deviceAttempts,
-      ]);
-      const owner = device?.value.kind === 'device' ? device.value.account : undefined;
-      const isKnown = owner !== undefined && (account === undefined || account === owner);
-      refuseBlocked([ofNetwork, ...(account === undefined ? [] : [ofAccount])], isKnown);
+  /** What there is to hold an attempt against. `requireAdmissible` throws, and writes nothing. */
+  const read = async (attempt: SignInAttempt) => {
+    const { tenant, account } = attempt;
+    const ids = idsOf(attempt);
+    const [failures, ofNetwork, ofAccount, attempts, device, deviceAttempts] = await guards
+      .of(tenant)
+      .getMany([ids.failures, ids.network, ids.account, ids.attempts, ids.device, ids.deviceAttempts]);
+    const owner = device?.value.kind === 'device' ? device.value : undefined;
+    const isKnown = owner !== undefined && (account === undefined || account === owner.account);
+    const requireAdmissible = (lockout: Lockout): void => {
+      refuseBlocked(account === undefined ? [ofNetwork] : [ofNetwork, ofAccount], isKnown);
       if (!isKnown && !ids.isUnknown) refuseTooManyOfDay(failures, lockout);
-      if (account === undefined) return;
-      if (isKnown) await take(store, ids.deviceAttempts, deviceAttempts, lockout, clock);
-      else await take(store, ids.attempts, attempts, lockout, clock);
+    };
+    return { ids, ofAccount, attempts, deviceAttempts, owner, isKnown, requireAdmissible };
+  };
+
+  const look: SignInGuard['look'] = async (attempt) => {
+    const { ids, ofAccount, attempts, deviceAttempts, owner, isKnown, requireAdmissible } = await read(attempt);
+    return async () => {
+      const { lockout } = await policy.of(attempt.tenant);
+      requireAdmissible(lockout);
+      if (attempt.account === undefined) return undefined;
+      const [id, found] = isKnown ? [ids.deviceAttempts, deviceAttempts] : [ids.attempts, attempts];
+      const before = await take(guards.of(attempt.tenant), id, found, lockout, clock);
+      return {
+        device: owner,
+        attempts: isKnown ? attemptsIn(attempts) : before,
+        ownAttempts: isKnown ? before : attemptsIn(deviceAttempts),
+        block: blockIn(ofAccount),
+      };
+    };
+  };
+
+  return {
+    look,
+    admit: async (attempt) => (await look(attempt))(),
+    check: async (attempt) => {
+      const [{ requireAdmissible }, { lockout }] = await Promise.all([read(attempt), policy.of(attempt.tenant)]);
+      requireAdmissible(lockout);
     },
     failure: async (attempt, facts) => {
       const { tenant, device } = attempt;
@@ -126,11 +149,12 @@ export const createSignInGuard = (options: SignInGuardOptions): SignInGuard => {
         counted(transaction);
       };
     },
-    passed: async ({ tenant, user, device }, isKnownDevice) => {
-      const store = guards.of(tenant);
-      const ids = idsOf({ tenant, account: sha256(user.value.email), method: 'pwd', device });
-      // Each clears what it was counted in: an owner at home gives the strangers beside them no new attempts.
-      await store.delete(isKnownDevice ? ids.deviceAttempts : ids.attempts);
-    },
+    passed:
+      ({ tenant, user, device }, isKnownDevice) =>
+      (transaction) => {
+        const ids = idsOf({ tenant, account: sha256(user.value.email), method: 'pwd', device });
+        // Each clears what it was counted in: an owner at home gives the strangers beside them no new attempts.
+        transaction.delete(guards.of(tenant), isKnownDevice ? ids.deviceAttempts : ids.attempts);
+      },
   };
 };

@@ -86,11 +86,13 @@ const keyRing = ({ load, clock }: Pick<VerifierOptions, 'load' | 'clock'>) => {
     return loading;
   };
 
-  return async (kid: string): Promise<CryptoKey | undefined> => {
+  /** At once while what is known is fresh: every request asks. */
+  return (kid: string): CryptoKey | undefined | Promise<CryptoKey | undefined> => {
+    const key = keys.get(kid);
     const age = clock.now() - loadedAt;
     // A clock that was stepped back makes the age negative: read again rather than trust it for long.
-    if (age >= publishedFor || age < 0 || (!keys.has(kid) && age >= refetchInterval)) await refresh();
-    return keys.get(kid);
+    const isStale = age >= publishedFor || age < 0 || (key === undefined && age >= refetchInterval);
+    return isStale ? refresh().then(() => keys.get(kid)) : key;
   };
 };
 
@@ -102,10 +104,14 @@ export const tokenVerifier = ({ issuer, audience, load, clock }: VerifierOptions
   const keyOf = keyRing({ load, clock });
   let jose: Awaited<ReturnType<typeof loadJose>> | undefined;
 
-  const find = async ({ kid }: JWTHeaderParameters): Promise<CryptoKey> => {
-    const key = kid === undefined ? undefined : await keyOf(kid);
-    if (key === undefined) throw new (await loadJose()).errors.JWKSNoMatchingKey();
-    return key;
+  const wanted = async (key: Promise<CryptoKey | undefined> | undefined): Promise<CryptoKey> => {
+    const found = await key;
+    if (found === undefined) throw new (await loadJose()).errors.JWKSNoMatchingKey();
+    return found;
+  };
+  const find = ({ kid }: JWTHeaderParameters): CryptoKey | Promise<CryptoKey> => {
+    const key = kid === undefined ? undefined : keyOf(kid);
+    return key === undefined || key instanceof Promise ? wanted(key) : key;
   };
 
   return async (token) => {
