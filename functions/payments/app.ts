@@ -1,4 +1,6 @@
 import {
+  holdJobs,
+  holdSweep,
   paymentCollections,
   paymentJobs,
   paymentSchedules,
@@ -28,8 +30,8 @@ export const payments = defineFunction<PaymentServices>({
     ...paymentsSetup(services),
     ...paymentRoutes(services),
   ],
-  jobs: [...stripeJobs, ...paymentJobs, paymentsEraser.job],
-  schedules: [stripeReconciliation, ...paymentSchedules],
+  jobs: [...stripeJobs, ...paymentJobs, ...holdJobs, paymentsEraser.job],
+  schedules: [stripeReconciliation, ...paymentSchedules, holdSweep],
   collections: [...stripeCollections, ...paymentCollections],
   secrets: ['STRIPE_SECRET_KEY'],
 });

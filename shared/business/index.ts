@@ -1,8 +1,11 @@
 export {
   billingDue,
+  creditMoved,
   invoiceClosed,
   invoiceFinalised,
   invoicePaid,
+  invoicePaymentReceived,
+  invoicePaymentRefunded,
   subscriptionChanged,
 } from './billing/billing.events.ts';
 export { currencySchema, maxSeats, moneySchema as billingMoneySchema, referenceOf } from './billing/billing.fields.ts';
@@ -14,9 +17,25 @@ export {
   fanOutBillingRun,
   startBillingRun,
 } from './billing/billing-run.jobs.ts';
-export { type BooksServices, bookClosed, bookFinalised, bookPaid } from './billing/books.jobs.ts';
-export type { BookEntry, Books, ChargeRequest, ChargeResult, Charges } from './billing/charges.ts';
-export { type CollectionServices, chargeInvoice, collectDue } from './billing/collection.jobs.ts';
+export {
+  type BooksServices,
+  bookClosed,
+  bookCredit,
+  bookFinalised,
+  bookPayment,
+  bookRefund,
+} from './billing/books.jobs.ts';
+export {
+  type BookEntry,
+  type Books,
+  type ChargeRequest,
+  type ChargeResult,
+  type Charges,
+  chargeActionSchema,
+  chargeSourcesSchema,
+} from './billing/charges.ts';
+export { checkoutInputSchema, checkoutViewSchema } from './billing/checkout.service.ts';
+export { type CollectionServices, chargeInvoice, collectDue, settleCharge } from './billing/collection.jobs.ts';
 export {
   activeChangeSchema,
   codeSchema,
@@ -34,6 +53,7 @@ export {
   entitlementSchema,
 } from './billing/entitlements.ts';
 export { invoiceStatusSchema, invoiceViewSchema, newInvoiceSchema } from './billing/invoice.schema.ts';
+export { ledgerBooks, ledgerNames } from './billing/ledger-books.ts';
 export {
   maxBatch as maxUsageBatch,
   meterViewSchema,
@@ -43,6 +63,7 @@ export {
   usageReceiptSchema,
   usageViewSchema,
 } from './billing/meter.schema.ts';
+export { paymentCharges } from './billing/payment-charges.ts';
 export { pricePartSchema } from './billing/price.amount.ts';
 export { newPriceSchema, priceChangeSchema, priceViewSchema } from './billing/price.schema.ts';
 export {
@@ -51,6 +72,7 @@ export {
   productChangeSchema,
   productViewSchema,
 } from './billing/product.schema.ts';
+export { noteRefund, type RefundServices } from './billing/refund.jobs.ts';
 export { billingSettingsSchema, billingSettingsViewSchema } from './billing/settings.schema.ts';
 export {
   billingSubscriptionViewSchema,

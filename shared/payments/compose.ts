@@ -16,6 +16,7 @@ import {
   ledgerBalanceCollection,
   ledgerEntryCollection,
   ledgerHoldCollection,
+  ledgerHoldWatchCollection,
 } from './ledger/ledger.schema.ts';
 import { createLedger } from './ledger/ledger.service.ts';
 import { createBalances } from './payments/balances.ts';
@@ -49,6 +50,7 @@ export const paymentCollections = [
   ledgerEntryCollection,
   ledgerBalanceCollection,
   ledgerHoldCollection,
+  ledgerHoldWatchCollection,
 ];
 
 /** Everything that takes payments and keeps the books of them, with what the jobs need. */
@@ -59,6 +61,8 @@ export const createPayments = (options: PaymentsOptions) => {
   const parked = database.tenants(parkedPaymentCollection);
   const accountIndex = database.platform(accountIndexCollection);
   const balances = database.tenants(ledgerBalanceCollection);
+  const holdWatches = database.platform(ledgerHoldWatchCollection);
+  const holds = database.tenants(ledgerHoldCollection);
   const ledger = createLedger({
     database,
     accounts: database.tenants(ledgerAccountCollection),
@@ -82,7 +86,8 @@ export const createPayments = (options: PaymentsOptions) => {
     parked,
     accountIndex,
     ledger,
-    holds: createLedgerHolds({ database, ledger, holds: database.tenants(ledgerHoldCollection), balances, clock }),
+    holdWatches,
+    holds: createLedgerHolds({ database, ledger, holds, watches: holdWatches, balances, clock }),
     balances: createBalances({ payments, accounts: gatewayAccounts, ledger, clock }),
     gatewayAccounts,
     routingRules,

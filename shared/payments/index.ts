@@ -16,6 +16,7 @@ export { paypalGateway } from './gateways/paypal.ts';
 export { createStripeClient, ownAccount, type StripeClient } from './gateways/stripe.client.ts';
 export { stripeGateway } from './gateways/stripe.ts';
 export { accountOf, type Book, chart, inBook } from './ledger/chart.ts';
+export { holdJobs, holdSweep } from './ledger/holds.jobs.ts';
 export type { HoldRequest, LedgerHolds } from './ledger/holds.ts';
 export {
   entryViewSchema,
@@ -43,6 +44,7 @@ export { type PaymentJobServices, paymentJobs, paymentSchedules } from './paymen
 export {
   captureInputSchema,
   factViewSchema,
+  nextActionSchema,
   type PaymentInput,
   type PaymentView,
   parkedViewSchema,
@@ -55,6 +57,7 @@ export {
   refundInputSchema,
   refundViewSchema,
   routeViewSchema,
+  sourceSchema as paymentSourceSchema,
 } from './payments/payment.schema.ts';
 export type { PaymentService } from './payments/payment.service.ts';
 export { paymentsEraser } from './payments.eraser.ts';

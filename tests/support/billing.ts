@@ -25,7 +25,9 @@ export const berlin = {
 } as const;
 
 export interface BillingTestOptions
-  extends Partial<Pick<BillingOptions, 'blobs' | 'cache' | 'charges' | 'register' | 'salesTax'>> {
+  extends Partial<
+    Pick<BillingOptions, 'blobs' | 'books' | 'cache' | 'charges' | 'isSandbox' | 'register' | 'salesTax'>
+  > {
   readonly clock?: ManualClock;
 }
 
@@ -43,7 +45,8 @@ export const billingOn = (database: Database, options: BillingTestOptions = {}) 
     options.blobs ??
     createLocalDiskBlobs({ root: tmpdir(), baseUrl: 'http://127.0.0.1:1/blobs', signingKey: 'of-tests' });
   const cache = options.cache ?? createMemoryCache({ clock });
-  const billing = createBilling({ ...options, cache, blobs, database, audit, makeEvent, newId, clock });
+  const isSandbox = options.isSandbox ?? (async () => true);
+  const billing = createBilling({ ...options, isSandbox, cache, blobs, database, audit, makeEvent, newId, clock });
   const entries = database.platform(inboxCollection);
   const runJob = createJobRunner({
     database,

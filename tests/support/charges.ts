@@ -5,12 +5,22 @@ export interface FakeCharges extends Charges {
   /** Every charge that was really made, by its reference. */
   readonly made: ReadonlyMap<string, { readonly request: ChargeRequest; readonly result: ChargeResult }>;
   /** What the charges to come of a customer end in. */
-  decide(customer: string, outcome: 'succeeded' | 'pending' | 'insufficient-funds'): void;
+  decide(customer: string, outcome: 'succeeded' | 'pending' | 'needs-action' | 'insufficient-funds'): void;
   /** The next call takes its effect, and its answer is lost. */
   loseNextAnswer(): void;
   /** What is pending succeeds. */
   settle(): void;
+  /** So much of a charge was paid back in all. */
+  refund(reference: string, refunded: number): void;
 }
+
+const resultOf = (outcome: string, payment: string): ChargeResult => {
+  if (outcome === 'succeeded') return { status: 'succeeded', payment, refunded: 0 };
+  if (outcome === 'pending') return { status: 'pending', payment };
+  const action = { kind: 'redirect', url: 'https://bank.example/challenge' } as const;
+  if (outcome === 'needs-action') return { status: 'needs-action', payment, action };
+  return { status: 'failed', payment, decline: outcome };
+};
 
 /** Means of payment with a memory: the same reference is one charge. It passes charges.contract.ts. */
 export const fakeCharges = (): FakeCharges => {
@@ -32,8 +42,26 @@ export const fakeCharges = (): FakeCharges => {
     },
     settle: () => {
       for (const one of made.values()) {
-        if (one.result.status === 'pending') one.result = { status: 'succeeded', payment: one.result.payment };
+        const { status, payment } = one.result;
+        if ((status === 'pending' || status === 'needs-action') && payment !== null) {
+          one.result = { status: 'succeeded', payment, refunded: 0 };
+        }
       }
+    },
+    refund: (reference, refunded) => {
+      for (const one of made.values()) {
+        if (one.request.reference === reference && one.result.status === 'succeeded') {
+          one.result = { ...one.result, refunded };
+        }
+      }
+    },
+    find: async (tenant, reference) => made.get(`${tenant}/${reference}`)?.result,
+    cancel: async (tenant, reference) => {
+      const one = made.get(`${tenant}/${reference}`);
+      if (one?.result.status === 'pending' || one?.result.status === 'needs-action') {
+        one.result = { status: 'failed', payment: one.result.payment, decline: 'canceled' };
+      }
+      return one?.result;
     },
     charge: async (request) => {
       if (request.amount.amount <= 0) throw new OmniError('invalid-request', 'There is nothing to charge.');
@@ -44,10 +72,7 @@ export const fakeCharges = (): FakeCharges => {
       }
       const outcome = outcomes.get(request.customer) ?? 'succeeded';
       const payment = `pay_${made.size + 1}`;
-      const result: ChargeResult =
-        outcome === 'succeeded' || outcome === 'pending'
-          ? { status: outcome, payment }
-          : { status: 'failed', payment, decline: outcome };
+      const result = resultOf(outcome, payment);
       if (before === undefined) made.set(key, { request, result });
       if (isLost) {
         isLost = false;

@@ -27,6 +27,8 @@ export interface PaymentWorldOptions {
   /** Under whose name AcmePay is connected, where a test wants two gateways. */
   readonly named?: (name: GatewayName, gateway: Gateway) => Gateway;
   readonly isSandbox?: boolean;
+  /** Seconds for one request to the gateway. */
+  readonly timeout?: number;
 }
 
 const guarded = (gateway: Gateway, step: NonNullable<PaymentWorldOptions['step']>): Gateway => ({
@@ -60,7 +62,13 @@ export const paymentWorld = (options: PaymentWorldOptions) => {
     database,
     openGateway: async (name, { credentials, livemode }) => {
       const secretKey = credentials.secretKey ?? '';
-      const gateway = acmePay({ baseUrl: sandbox.baseUrl, secretKey, livemode, clock, timeout: 0.5 });
+      const gateway = acmePay({
+        baseUrl: sandbox.baseUrl,
+        secretKey,
+        livemode,
+        clock,
+        timeout: options.timeout ?? 0.5,
+      });
       return named(name, step === undefined ? gateway : guarded(gateway, step));
     },
     isSandbox: async () => options.isSandbox ?? false,

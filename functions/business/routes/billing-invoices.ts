@@ -1,5 +1,11 @@
 import * as z from 'zod';
-import { invoiceStatusSchema, invoiceViewSchema, newInvoiceSchema } from '#shared/business/index.ts';
+import {
+  checkoutInputSchema,
+  checkoutViewSchema,
+  invoiceStatusSchema,
+  invoiceViewSchema,
+  newInvoiceSchema,
+} from '#shared/business/index.ts';
 import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
 import { idParams, pageQuery, pageSchema } from '#shared/http/page.ts';
 import type { BusinessServices } from '../services.ts';
@@ -108,6 +114,21 @@ const credit = act(
   }),
 );
 
+const charge = endpoint({
+  method: 'post',
+  path: `${path}/{id}/charge`,
+  summary: 'Charge an invoice while its customer is there',
+  description:
+    'Through a gateway, by the customer’s means of payment or another. Where their bank wants to ask them, `action` says ' +
+    'where. Again, it tells how the charge stands. Dunning waits for it, and does not count it.',
+  access: write,
+  params: idParams,
+  body: checkoutInputSchema,
+  status: 200,
+  response: checkoutViewSchema,
+  errors: ['not-found', 'precondition-failed', 'revision-conflict', 'unavailable'],
+});
+
 const file = (format: 'pdf' | 'xml', summary: string, description: string) =>
   endpoint({
     method: 'get',
@@ -127,9 +148,9 @@ const getPdf = file(
 );
 const getXml = file('xml', 'Get an invoice as XML', 'A URL to it, without a credential. Of EN 16931, as CII.');
 
-type Services = Pick<BusinessServices, 'billingInvoices' | 'invoiceDocuments'>;
+type Services = Pick<BusinessServices, 'billingInvoices' | 'invoiceDocuments' | 'checkout'>;
 
-export const billingInvoices = ({ billingInvoices: invoices, invoiceDocuments }: Services): Route[] => [
+export const billingInvoices = ({ billingInvoices: invoices, invoiceDocuments, checkout }: Services): Route[] => [
   handle(getPdf, ({ actor, params }) => invoiceDocuments.link(actor, params.id, 'pdf')),
   handle(getXml, ({ actor, params }) => invoiceDocuments.link(actor, params.id, 'xml')),
   handle(create, async ({ actor, body, c }) => {
@@ -141,6 +162,7 @@ export const billingInvoices = ({ billingInvoices: invoices, invoiceDocuments }:
   handle(getOne, ({ actor, params }) => invoices.get(actor, params.id)),
   handle(finalise, ({ actor, params }) => invoices.finalise(actor, params.id)),
   handle(pay, ({ actor, params, body }) => invoices.pay(actor, params.id, body.amount)),
+  handle(charge, ({ actor, params, body }) => checkout.charge(actor, params.id, body)),
   handle(voidInvoice, ({ actor, params }) => invoices.void(actor, params.id)),
   handle(giveUp, ({ actor, params }) => invoices.giveUp(actor, params.id)),
   handle(credit, ({ actor, params, body }) => invoices.credit(actor, params.id, body)),

@@ -101,6 +101,9 @@ describe('/api/v1/payments', () => {
     const { answer } = await post('', { ...order, sources: [] });
     const { id, status, gatewayReference } = paymentSchema.parse(answer);
     expect(status).toBe('requires-action');
+    // Whoever reads the database alone can't go on with it.
+    const { nextAction } = z.object({ nextAction: z.object({ url: z.string() }) }).parse(answer);
+    expect(JSON.stringify([...(await driver.dump())])).not.toContain(nextAction.url);
     runtime.clock.advance(1_000);
     sandbox.engine.act(gatewayReference, { card: 'pm_card_ok' });
     const body = JSON.stringify(sandbox.engine.events(account).at(-1));

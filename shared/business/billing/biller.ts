@@ -17,6 +17,7 @@ import { type Quantities, usageQuestions, usageSpan } from './subscription.lines
 import type { Subscription } from './subscription.schema.ts';
 import type { TaxService } from './tax.service.ts';
 import { type UsageReader, usageKey } from './usage.ts';
+import { expiryEvents } from './wallet.events.ts';
 import { emptyWallet, type Wallet } from './wallet.ts';
 
 /** Everything that billing some subscriptions of one tenant needs, read in a few round trips however many they are. */
@@ -106,6 +107,9 @@ const pricesOf = ({ items, billedUsage, scheduled }: Subscription): readonly str
   ...(scheduled?.items ?? []).map(({ price }) => price),
 ];
 
+const endedCredit = (makeEvent: MakeEvent, { tenant, wallets, context }: Ground, changed: readonly string[]) =>
+  changed.flatMap((id) => expiryEvents(makeEvent, tenant, id, wallets.get(id)?.value ?? emptyWallet, context.now));
+
 export const createBiller = (options: BillerOptions): Biller => {
   const { subscriptions, invoices, customers, wallets, sequences, makeEvent } = options;
 
@@ -181,6 +185,7 @@ export const createBiller = (options: BillerOptions): Biller => {
       invoices: made,
       subscriptions: written,
       write: (transaction) => {
+        for (const event of endedCredit(makeEvent, on, [...purses.keys()])) transaction.emit(event);
         for (const { id, before } of steps) writeSubscription(transaction, on, id, before, written.get(id));
         for (const [id, invoice] of made) {
           transaction.create(invoices.of(tenant), id, invoice);

@@ -17,6 +17,50 @@ export const invoiceClosed = defineEvent(
   ofInvoice.extend({ status: z.enum(['void', 'uncollectible']) }),
 );
 
+/** Something was paid of it, by hand or by a gateway. `ordinal` is its place in the invoice's payments. */
+export const invoicePaymentReceived = defineEvent(
+  'billing.invoice.payment-received',
+  z.object({
+    invoiceId: z.string(),
+    number: z.string().nullable(),
+    currency: z.string(),
+    ordinal: z.int(),
+    amount: z.int(),
+    /** Of the charge, where a gateway took it. */
+    reference: z.string().nullable(),
+    recovered: z.boolean(),
+  }),
+);
+export type InvoicePaymentReceived = z.infer<typeof invoicePaymentReceived.schema>;
+
+/** A gateway paid something back of a payment; a negative amount is a refund that failed. */
+export const invoicePaymentRefunded = defineEvent(
+  'billing.invoice.payment-refunded',
+  z.object({
+    invoiceId: z.string(),
+    number: z.string().nullable(),
+    currency: z.string(),
+    ordinal: z.int(),
+    change: z.int(),
+    amount: z.int(),
+  }),
+);
+export type InvoicePaymentRefunded = z.infer<typeof invoicePaymentRefunded.schema>;
+
+/** A wallet was changed by something else than an invoice. */
+export const creditMoved = defineEvent(
+  'billing.credit.moved',
+  z.object({
+    customer: z.string(),
+    /** Of the credit, or of the hold. */
+    credit: z.string(),
+    what: z.enum(['granted', 'spent', 'expired']),
+    amount: z.int(),
+    currency: z.string(),
+  }),
+);
+export type CreditMoved = z.infer<typeof creditMoved.schema>;
+
 /** What recurs monthly of a subscription has changed, or its status. `at` is the tenant's own time. */
 export const subscriptionChanged = defineEvent(
   'billing.subscription.changed',

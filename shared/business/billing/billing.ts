@@ -8,6 +8,7 @@ import type { Database } from '../../store/store.ts';
 import { createBiller } from './biller.ts';
 import { createCatalogueService } from './catalogue.service.ts';
 import type { Books, Charges } from './charges.ts';
+import { createCheckoutService } from './checkout.service.ts';
 import { couponCollection, promotionCodeCollection } from './coupon.schema.ts';
 import { createCouponService } from './coupon.service.ts';
 import { customerCollection } from './customer.schema.ts';
@@ -59,6 +60,8 @@ export interface BillingOptions {
   readonly clock: Clock;
   /** Takes money. Without it invoices are sent, and payments noted by hand. */
   readonly charges?: Charges | undefined;
+  /** Whether money of this tenant does not exist. Only such a one has a test clock. */
+  readonly isSandbox: (tenant: string) => Promise<boolean>;
   /** Keeps the books. Without them nothing is booked. */
   readonly books?: Books | undefined;
   /** Knows VAT numbers. Without it none counts as checked. */
@@ -70,6 +73,7 @@ export interface BillingOptions {
 /** Everything of billing over one database. */
 export const createBilling = (options: BillingOptions) => {
   const { database, blobs, cache, audit, makeEvent, newId, clock, charges, books, register, salesTax } = options;
+  const { isSandbox } = options;
   const customers = database.tenants(customerCollection);
   const subscriptions = database.tenants(billingSubscriptionCollection);
   const invoices = database.tenants(invoiceCollection);
@@ -79,6 +83,7 @@ export const createBilling = (options: BillingOptions) => {
   const settings = createBillingSettingsService({
     database,
     settings: settingsStore,
+    isSandbox,
     hasInvoices: async (tenant) => (await sequences.of(tenant).query({ limit: 1 })).items.length > 0,
     audit,
     makeEvent,
@@ -115,8 +120,10 @@ export const createBilling = (options: BillingOptions) => {
   const stores = { subscriptions, invoices, customers, wallets, sequences };
   const biller = createBiller({ ...stores, settings, catalogue, coupons, tax, usage, makeEvent });
   const common = { database, customers, settings, audit, newId };
+  const collection = { database, ...stores, biller, billingSettings: settings, charges, makeEvent };
   return {
     ...stores,
+    database,
     settingsStore,
     charges,
     books,
@@ -139,7 +146,8 @@ export const createBilling = (options: BillingOptions) => {
     }),
     billingInvoices: createInvoiceService({ ...common, invoices, wallets, sequences, tax, makeEvent }),
     invoiceDocuments: createInvoiceDocuments({ invoices, blobs, clock }),
-    walletService: createWalletService({ ...common, wallets }),
+    walletService: createWalletService({ ...common, wallets, makeEvent }),
+    checkout: createCheckoutService({ collection, audit }),
   };
 };
 export type Billing = ReturnType<typeof createBilling>;

@@ -1,8 +1,14 @@
 import { defineJob } from '../../events/define-job.ts';
 import type { TenantStore } from '../../store/store.ts';
-import { invoiceClosed, invoiceFinalised, invoicePaid } from './billing.events.ts';
-import { entryOf, type Occasion } from './books.ts';
-import type { Books } from './charges.ts';
+import {
+  creditMoved,
+  invoiceClosed,
+  invoiceFinalised,
+  invoicePaymentReceived,
+  invoicePaymentRefunded,
+} from './billing.events.ts';
+import { creditEntryOf, entryOf, type Occasion, paymentEntryOf, refundEntryOf } from './books.ts';
+import type { BookEntry, Books } from './charges.ts';
 import type { Invoice } from './invoice.schema.ts';
 
 export interface BooksServices {
@@ -11,32 +17,46 @@ export interface BooksServices {
   readonly books: Books | undefined;
 }
 
-const post = async (
-  { tenant, time, data }: { tenant: string; time: string; data: { invoiceId: string } },
-  { invoices, books }: BooksServices,
+const post = async ({ books }: BooksServices, entry: BookEntry | undefined): Promise<void> => {
+  if (books !== undefined && entry !== undefined) await books.post(entry);
+};
+
+const postOccasion = async (
+  { tenant, data }: { tenant: string; data: { invoiceId: string } },
+  services: BooksServices,
   occasion: Occasion,
 ): Promise<void> => {
-  if (books === undefined) return;
-  const stored = await invoices.of(tenant).get(data.invoiceId);
-  const entry = stored === undefined ? undefined : entryOf(tenant, stored.id, stored.value, occasion, time);
-  if (entry !== undefined) await books.post(entry);
+  const stored = await services.invoices.of(tenant).get(data.invoiceId);
+  if (stored !== undefined) await post(services, entryOf(tenant, stored.id, stored.value, occasion));
 };
 
 /** Books what becomes of invoices, under keys that let each be booked once, in whatever order and however often it is told. */
 export const bookFinalised = defineJob({
   name: 'billing.book-finalised',
   on: [invoiceFinalised],
-  handle: (event, _context, services: BooksServices) => post(event, services, 'final'),
+  handle: (event, _context, services: BooksServices) => postOccasion(event, services, 'final'),
 });
 
-export const bookPaid = defineJob({
-  name: 'billing.book-paid',
-  on: [invoicePaid],
-  handle: (event, _context, services: BooksServices) => post(event, services, 'paid'),
+export const bookPayment = defineJob({
+  name: 'billing.book-payment',
+  on: [invoicePaymentReceived],
+  handle: ({ tenant, data }, _context, services: BooksServices) => post(services, paymentEntryOf(tenant, data)),
+});
+
+export const bookRefund = defineJob({
+  name: 'billing.book-refund',
+  on: [invoicePaymentRefunded],
+  handle: ({ tenant, data }, _context, services: BooksServices) => post(services, refundEntryOf(tenant, data)),
 });
 
 export const bookClosed = defineJob({
   name: 'billing.book-closed',
   on: [invoiceClosed],
-  handle: (event, _context, services: BooksServices) => post(event, services, event.data.status),
+  handle: (event, _context, services: BooksServices) => postOccasion(event, services, event.data.status),
+});
+
+export const bookCredit = defineJob({
+  name: 'billing.book-credit',
+  on: [creditMoved],
+  handle: ({ tenant, data }, _context, services: BooksServices) => post(services, creditEntryOf(tenant, data)),
 });

@@ -3,7 +3,7 @@ import { billingOn } from '#tests/support/billing.ts';
 import { OmniError } from '../../kernel/errors.ts';
 import { canonicalJson } from '../../kernel/json.ts';
 import { embeddedDatabase } from '../../store/embedded.ts';
-import { bookClosed, bookFinalised, bookPaid } from './books.jobs.ts';
+import { bookClosed, bookCredit, bookFinalised, bookPayment, bookRefund } from './books.jobs.ts';
 import type { BookEntry, Books } from './charges.ts';
 import { newInvoiceSchema } from './invoice.schema.ts';
 
@@ -51,7 +51,8 @@ describe('the books', () => {
       const services = { ...world.services, books };
       const events = (await world.eventsOf(actor)).toReversed();
       for (const event of [...events, ...events]) {
-        for (const job of [bookFinalised, bookPaid, bookClosed]) await world.runJob(job, event, services);
+        for (const job of [bookFinalised, bookPayment, bookRefund, bookClosed, bookCredit])
+          await world.runJob(job, event, services);
       }
       return balance();
     };
@@ -83,5 +84,38 @@ describe('the books', () => {
       'tax-payable': -3_800,
       'customer-credit': -1_900,
     });
+  });
+
+  it('make a loss smaller by what comes after all, and by what is credited of it', async () => {
+    const { world, actor, invoice, book } = await setup();
+    const { billingInvoices: invoices } = world;
+    const [late, void_, credited] = [await invoice(), await invoice(), await invoice()];
+    for (const id of [late, void_, credited]) await invoices.giveUp(actor, id);
+    await invoices.pay(actor, late, 11_000);
+    await invoices.void(actor, void_);
+    await invoices.credit(actor, credited, { reason: 'Broken', refund: 'wallet' });
+    // What stands is one invoice, of which 900 are lost.
+    expect(await book()).toEqual({ cash: 11_000, 'bad-debt': 900, revenue: -10_000, 'tax-payable': -1_900 });
+  });
+
+  it('know what credit was given, used, spent on invoices and ended', async () => {
+    const { world, actor, customer, invoice, book, entries } = await setup();
+    const { walletService: wallets } = world;
+    const gift = (amount: number, expiresAt: string | null) =>
+      wallets.grant(actor, customer, { amount, currency: 'EUR', reason: 'Gift', expiresAt });
+    await gift(2_000, '2026-01-02T00:00:00.000Z');
+    await gift(20_000, null);
+    const { id } = await wallets.hold(actor, customer, { amount: 500, currency: 'EUR', seconds: 60 });
+    await wallets.settle(actor, customer, id, 500);
+    world.clock.advance(2 * 86_400_000);
+    await invoice();
+    // 1,500 of the first had ended; 11,900 of the second were spent on the invoice.
+    expect(await book()).toEqual({
+      'customer-credit': -8_100,
+      'credit-given': 20_500,
+      revenue: -10_500,
+      'tax-payable': -1_900,
+    });
+    expect([...entries.keys()].filter((key) => key.startsWith('credit:'))).toHaveLength(4);
   });
 });

@@ -1,14 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { newId } from '../../kernel/ids.ts';
 import { money } from '../../kernel/money.ts';
-import type { ChargeRequest, Charges } from './charges.ts';
+import type { ChargeRequest, ChargeSources, Charges } from './charges.ts';
 
 /** What a suite needs to know of the means of payment under test. */
 export interface ChargesUnderTest {
   readonly charges: Charges;
   readonly tenant: string;
   /** Customers whose charges end so. */
-  readonly customers: { readonly good: string; readonly broke: string };
+  readonly customers: {
+    readonly good: string;
+    readonly broke: string;
+    /** Whose bank asks them, where they are there. */
+    readonly asked: string;
+  };
+  readonly sourcesOf: (customer: string) => ChargeSources;
   /** How many charges were really made. */
   readonly count: () => Promise<number> | number;
 }
@@ -18,14 +24,18 @@ export const chargesContract = (name: string, open: () => Promise<ChargesUnderTe
   describe(`charges by ${name}`, () => {
     const setup = async () => {
       const under = await open();
-      const request = (change: Partial<ChargeRequest> = {}): ChargeRequest => ({
-        tenant: under.tenant,
-        reference: newId('ref'),
-        amount: money(2_900, 'EUR'),
-        customer: under.customers.good,
-        offSession: true,
-        ...change,
-      });
+      const request = (change: Partial<ChargeRequest> = {}): ChargeRequest => {
+        const { customer = under.customers.good } = change;
+        return {
+          tenant: under.tenant,
+          reference: newId('ref'),
+          amount: money(2_900, 'EUR'),
+          customer,
+          sources: under.sourcesOf(customer),
+          offSession: true,
+          ...change,
+        };
+      };
       return { ...under, request };
     };
 
@@ -45,6 +55,7 @@ export const chargesContract = (name: string, open: () => Promise<ChargesUnderTe
       const one = request();
       const all = await Promise.all(Array.from({ length: 20 }, () => charges.charge(one)));
       expect(new Set(all.map(({ payment }) => payment)).size).toBe(1);
+      expect(await charges.charge(one)).toMatchObject({ status: 'succeeded' });
       expect((await count()) - before).toBe(1);
     });
 
@@ -67,6 +78,36 @@ export const chargesContract = (name: string, open: () => Promise<ChargesUnderTe
       await expect(charges.charge({ ...one, amount: money(1, 'EUR') })).rejects.toMatchObject({
         code: 'idempotency-mismatch',
       });
+    });
+
+    it('are the same whatever way they are asked for the second time', async () => {
+      const { charges, request, count } = await setup();
+      const before = await count();
+      const one = request();
+      const first = await charges.charge(one);
+      const again = { ...one, sources: [], offSession: false, returnUrl: 'https://app.example.com/' };
+      expect(await charges.charge(again)).toEqual(first);
+      expect(await charges.find(one.tenant, one.reference)).toEqual(first);
+      expect(await charges.find(one.tenant, newId('ref'))).toBeUndefined();
+      expect((await count()) - before).toBe(1);
+    });
+
+    it('wait for a customer who has to act, until they are given up, and then never succeed', async () => {
+      const { charges, request, customers } = await setup();
+      const one = request({ customer: customers.asked, offSession: false });
+      const asked = await charges.charge(one);
+      expect(asked).toMatchObject({ status: 'needs-action', action: { kind: 'redirect' } });
+      expect(await charges.charge(one)).toEqual(asked);
+      expect(await charges.cancel(one.tenant, one.reference)).toMatchObject({ status: 'failed' });
+      expect(await charges.charge(one)).toMatchObject({ status: 'failed', payment: asked.payment });
+    });
+
+    it('stay what they are where they are given up too late', async () => {
+      const { charges, request } = await setup();
+      const one = request();
+      const first = await charges.charge(one);
+      expect(await charges.cancel(one.tenant, one.reference)).toEqual(first);
+      expect(await charges.cancel(one.tenant, newId('ref'))).toBeUndefined();
     });
 
     it('refuse to take nothing', async () => {

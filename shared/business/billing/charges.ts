@@ -1,4 +1,18 @@
+import * as z from 'zod';
 import type { Money } from '../../kernel/money.ts';
+import { nextActionSchema, paymentSourceSchema } from '../../payments/index.ts';
+
+/** Means of payment that gateways keep of a customer, at most one for each gateway. */
+export const chargeSourcesSchema = z
+  .array(paymentSourceSchema)
+  .max(4)
+  .refine((sources) => new Set(sources.map(({ gateway }) => gateway)).size === sources.length, 'One for each gateway')
+  .meta({ description: 'Means of payment that gateways keep of them, one for each gateway: what is charged.' });
+export type ChargeSources = z.infer<typeof chargeSourcesSchema>;
+
+/** What the customer has to do for a charge to go on. */
+export const chargeActionSchema = nextActionSchema;
+export type ChargeAction = z.infer<typeof chargeActionSchema>;
 
 export interface ChargeRequest {
   readonly tenant: string;
@@ -7,29 +21,59 @@ export interface ChargeRequest {
   readonly amount: Money;
   /** Our id of the customer. */
   readonly customer: string;
+  readonly sources: ChargeSources;
   /** Without the customer being there, as for a renewal. */
   readonly offSession: boolean;
+  /** Where the customer's browser comes back to, where they are there. */
+  readonly returnUrl?: string | undefined;
 }
 
 export type ChargeResult =
-  | { readonly status: 'succeeded'; readonly payment: string }
+  /** `refunded`: what was paid back of it since, minor units. It falls where a refund failed. */
+  | { readonly status: 'succeeded'; readonly payment: string; readonly refunded: number }
   /** Not known yet. The same reference, asked again, tells. */
-  | { readonly status: 'pending'; readonly payment: string }
-  /** A reason in terms that are the same for all gateways: `insufficient-funds`. */
-  | { readonly status: 'failed'; readonly payment: string; readonly decline: string };
+  | { readonly status: 'pending'; readonly payment: string | null }
+  /** The customer has something to do. */
+  | { readonly status: 'needs-action'; readonly payment: string; readonly action: ChargeAction | null }
+  /**
+   * It never will. A reason in terms that are the same for all gateways: `insufficient-funds`. `payment` is null where
+   * there was nothing to charge it by.
+   */
+  | { readonly status: 'failed'; readonly payment: string | null; readonly decline: string };
 
 /**
  * Takes money from customers who have agreed to it. Errors: `unavailable` (it may have had its effect: ask again with the
  * same reference), `invalid-request` (never charged), and `idempotency-mismatch` for a reference that came with another
- * amount or customer.
+ * amount or customer. How it is charged may differ from one time to the next: the first counts.
  */
 export interface Charges {
   charge(request: ChargeRequest): Promise<ChargeResult>;
+  /** What became of a charge; undefined where there is none. */
+  find(tenant: string, reference: string): Promise<ChargeResult | undefined>;
+  /** Gives a charge up that was not decided, and tells what became of it: it may have succeeded just then. */
+  cancel(tenant: string, reference: string): Promise<ChargeResult | undefined>;
 }
+
+export const bookAccounts = [
+  /** What customers owe. */
+  'receivables',
+  'revenue',
+  'tax-payable',
+  /** What is in wallets. */
+  'customer-credit',
+  /** Credit that was given for nothing, or expired: less, or more, revenue. */
+  'credit-given',
+  /** What was paid by hand. */
+  'cash',
+  /** What gateways took, which they book as money that belongs to nobody's invoice yet. */
+  'unapplied',
+  'bad-debt',
+] as const;
+export type BookAccount = (typeof bookAccounts)[number];
 
 /** One side of a posting. Debits are positive, credits negative; the lines of an entry sum to zero. */
 export interface BookLine {
-  readonly account: 'receivables' | 'revenue' | 'tax-payable' | 'customer-credit' | 'cash' | 'bad-debt';
+  readonly account: BookAccount;
   readonly amount: Money;
 }
 
@@ -37,12 +81,16 @@ export interface BookEntry {
   readonly tenant: string;
   /** Natural: the same key is the same entry, whatever posts it. `invoice:inv_1:final`. */
   readonly key: string;
-  readonly at: string;
   readonly description: string;
+  /** What it is posted for, such as an invoice's id. */
+  readonly source: string;
   readonly lines: readonly BookLine[];
 }
 
-/** The books. Posting what is there already changes nothing. Errors: `unavailable`, `invalid-request`. */
+/**
+ * The books. Posting what is there already changes nothing. Errors: `unavailable`, `invalid-request` (the lines do not sum
+ * to zero), and `idempotency-mismatch` for a key that came with other lines.
+ */
 export interface Books {
   post(entry: BookEntry): Promise<void>;
 }

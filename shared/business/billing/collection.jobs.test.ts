@@ -6,19 +6,22 @@ import { testDatabase } from '#tests/support/firestore.ts';
 import type { Actor } from '../../kernel/actor.ts';
 import { isoTime, manualClock } from '../../kernel/clock.ts';
 import { OmniError } from '../../kernel/errors.ts';
+import { paymentRefunded, paymentSucceeded } from '../../payments/index.ts';
 import { databaseOn } from '../../store/database.ts';
 import { embeddedDatabase, embeddedDriver } from '../../store/embedded.ts';
 import { billingDue, clockAdvanced, invoiceFinalised } from './billing.events.ts';
 import { chargesContract } from './charges.contract.ts';
 import type { ChargeRequest } from './charges.ts';
-import { chargeInvoice, collectDue } from './collection.jobs.ts';
+import { chargeInvoice, collectDue, settleCharge } from './collection.jobs.ts';
+import { noteRefund } from './refund.jobs.ts';
 import { advanceClock } from './test-clock.jobs.ts';
 
 chargesContract('the fake', () => {
   const charges = fakeCharges();
   charges.decide('cus_broke', 'insufficient-funds');
-  const customers = { good: 'cus_good', broke: 'cus_broke' };
-  return { charges, tenant: 'acme', customers, count: () => charges.made.size };
+  charges.decide('cus_asked', 'needs-action');
+  const customers = { good: 'cus_good', broke: 'cus_broke', asked: 'cus_asked' };
+  return { charges, tenant: 'acme', customers, sourcesOf: () => [], count: () => charges.made.size };
 });
 
 type World = ReturnType<typeof billingOn>;
@@ -184,6 +187,110 @@ describe.each([
   });
 });
 
+describe('a charge by the customer', () => {
+  const inSession = async () => {
+    const charges = fakeCharges();
+    const world = billingOn(embeddedDatabase(), { charges });
+    const settings = { dunning: { retryAfterDays: [1, 3] } };
+    const { actor, customer, id, invoice } = await subscribed(world, settings, 'manual');
+    charges.decide(customer.id, 'needs-action');
+    const start = () => world.checkout.charge(actor, invoice, { returnUrl: 'https://app.example.com/' });
+    const told = async (type: typeof paymentSucceeded, change: object = {}) => {
+      const { charge, payments } = await world.billingInvoices.get(actor, invoice);
+      const reference = charge?.reference ?? payments[0]?.reference ?? null;
+      const payment = { payment: 'pay_1', reference, customer: null, gateway: 'acmepay', mode: 'test' } as const;
+      const data = { ...payment, amount: 11_900, currency: 'EUR', decline: null, ...change };
+      return world.makeEvent(type, { tenant: actor.tenant, subject: 'pay_1', data });
+    };
+    return { charges, world, actor, customer, id, invoice, start, told };
+  };
+
+  it('tells what they have to do, keeps everything else off the invoice, and is settled by the event', async () => {
+    const { charges, world, actor, invoice, start, told } = await inSession();
+    const { invoice: begun, action } = await start();
+    expect(action).toEqual({ kind: 'redirect', url: 'https://bank.example/challenge' });
+    expect(begun.charge).toMatchObject({ reference: `${invoice}:1`, status: 'needs-action', onSession: true });
+    expect((await start()).action).toEqual(action);
+    for (const act of [
+      () => world.billingInvoices.pay(actor, invoice),
+      () => world.billingInvoices.void(actor, invoice),
+      () => world.billingInvoices.giveUp(actor, invoice),
+      () => world.billingInvoices.credit(actor, invoice, { reason: 'No', refund: 'wallet' }),
+    ]) {
+      await expect(act()).rejects.toMatchObject({ code: 'precondition-failed' });
+    }
+    charges.settle();
+    const event = await told(paymentSucceeded);
+    await world.runJob(settleCharge, event, world.services);
+    await world.runJob(settleCharge, event, world.services);
+    expect(await world.billingInvoices.get(actor, invoice)).toMatchObject({
+      status: 'paid',
+      due: 0,
+      charge: null,
+      payments: [{ reference: `${invoice}:1`, payment: 'pay_1', amount: 11_900, refunded: 0 }],
+    });
+    expect(charges.made.size).toBe(1);
+    await expect(start()).rejects.toMatchObject({ code: 'precondition-failed' });
+  });
+
+  it('counts for nothing in dunning where it is declined, and the next has a reference of its own', async () => {
+    const { charges, world, actor, customer, id, invoice, start } = await inSession();
+    charges.decide(customer.id, 'insufficient-funds');
+    const before = await world.billingInvoices.get(actor, invoice);
+    expect((await start()).invoice).toMatchObject({ status: 'open', attempts: 0, lastDecline: 'insufficient-funds' });
+    expect((await world.billingInvoices.get(actor, invoice)).nextActionAt).toBe(before.nextActionAt);
+    expect((await world.billingSubscriptions.get(actor, id)).status).toBe('active');
+    charges.decide(customer.id, 'succeeded');
+    expect((await start()).invoice).toMatchObject({ status: 'paid', payments: [{ reference: `${invoice}:2` }] });
+    expect(await mailsIn(world, actor)).toEqual(['payment-received']);
+  });
+
+  it('is given up when they never come back, and dunning goes on', async () => {
+    const { charges, world, actor, invoice, start } = await inSession();
+    await start();
+    world.clock.advance(2 * 3_600_000);
+    await collectIn(world, actor);
+    expect((await world.billingInvoices.get(actor, invoice)).charge).toMatchObject({ status: 'needs-action' });
+    world.clock.advance(22 * 3_600_000);
+    await collectIn(world, actor);
+    expect(await world.billingInvoices.get(actor, invoice)).toMatchObject({ charge: null, attempts: 0 });
+    charges.settle();
+    expect(charges.made.size).toBe(1);
+  });
+
+  it('becomes credit notes where it is paid back, one for each part, and none for what was credited for it', async () => {
+    const { charges, world, actor, customer, invoice, start, told } = await inSession();
+    charges.decide(customer.id, 'succeeded');
+    await start();
+    const refund = async (sum: number) => {
+      charges.refund(`${invoice}:1`, sum);
+      const event = await told(paymentRefunded);
+      await world.runJob(noteRefund, event, world.services);
+      await world.runJob(noteRefund, await told(paymentRefunded), world.services);
+      return world.billingInvoices.get(actor, invoice);
+    };
+    expect(await refund(1_190)).toMatchObject({ status: 'paid', credited: 1_190, payments: [{ refunded: 1_190 }] });
+    await world.billingInvoices.credit(actor, invoice, {
+      reason: 'Outage',
+      lines: [{ line: 0, amount: 1_000 }],
+      refund: 'elsewhere',
+    });
+    expect(await refund(2_380)).toMatchObject({ credited: 2_380, toRefund: 0 });
+    expect(await refund(11_900)).toMatchObject({ credited: 11_900, toRefund: 0, payments: [{ refunded: 11_900 }] });
+    const notes = (await world.invoicesOf(actor)).filter(({ kind }) => kind === 'credit-note');
+    expect(notes.map(({ number, net, tax, total, reason }) => [number, net, tax, total, reason])).toEqual(
+      expect.arrayContaining([
+        ['CN-000001', 1_000, 190, 1_190, 'Refund of INV-000001'],
+        ['CN-000002', 1_000, 190, 1_190, 'Outage'],
+        ['CN-000003', 8_000, 1_520, 9_520, 'Refund of INV-000001'],
+      ]),
+    );
+    // A refund that fails is owed again, and no second credit note is written when it is made again.
+    expect(await refund(10_710)).toMatchObject({ credited: 11_900, toRefund: 1_190 });
+    expect(await refund(11_900)).toMatchObject({ credited: 11_900, toRefund: 0 });
+  });
+});
+
 describe('a worker that is killed at each of its calls', () => {
   it.each(['before', 'after'] as const)(
     'just %s, charges once',
@@ -197,6 +304,7 @@ describe('a worker that is killed at each of its calls', () => {
         const event = await finalisedIn(world, actor);
         const killer = killAt(nth, when);
         const doomed = {
+          ...charges,
           charge: (request: Parameters<typeof charges.charge>[0]) => killer.step(() => charges.charge(request)),
         };
         const victim = billingOn(databaseOn(killer.driver(inner), { now: clock.now }), { clock, charges: doomed });
@@ -271,6 +379,16 @@ describe('a test clock', () => {
     const [one, other] = [await year(), await year()];
     const withoutOrder = (seen: typeof one.seen) => seen.map(([, ...rest]) => rest.join()).sort();
     expect(withoutOrder(other.seen)).toEqual(withoutOrder(one.seen));
+  });
+
+  it('is refused to a tenant whose money is real', async () => {
+    const world = billingOn(embeddedDatabase(), { isSandbox: async () => false });
+    const actor = await world.tenant();
+    await expect(world.billingSettings.setTestClock(actor, '2026-02-01T00:00:00.000Z')).rejects.toMatchObject({
+      code: 'precondition-failed',
+      message: expect.stringContaining('sandbox'),
+    });
+    expect(await world.billingSettings.get(actor)).toMatchObject({ testClock: null });
   });
 
   it('does not go back, nor into a tenant whose invoices are real', async () => {

@@ -3,19 +3,33 @@ import { defineEvent, type MakeEvent } from '../../events/define-event.ts';
 import { defineJob, type JobContext } from '../../events/define-job.ts';
 import { isoTime } from '../../kernel/clock.ts';
 import { isOmniError } from '../../kernel/errors.ts';
+import type { DomainEvent } from '../../kernel/event.ts';
 import { money, toDecimal } from '../../kernel/money.ts';
 import { emailRequested } from '../../messaging/index.ts';
-import type { Store, Stored, TenantStore, Transaction } from '../../store/store.ts';
+import { paymentCanceled, paymentFailed, paymentSucceeded } from '../../payments/index.ts';
+import type { Database, Store, Stored, TenantStore, Transaction } from '../../store/store.ts';
 import { type Biller, invoiceData, mrrIn } from './biller.ts';
 import { billingDue, invoiceClosed, invoiceFinalised, invoicePaid, subscriptionChanged } from './billing.events.ts';
-import type { Charges } from './charges.ts';
-import { type Attempted, afterCharge, afterReminder, chargeOf, subscriptionAfter } from './collection.ts';
+import type { ChargeRequest, ChargeResult, Charges } from './charges.ts';
+import {
+  type Attempted,
+  afterCharge,
+  afterReminder,
+  chargeOf,
+  invoiceOfCharge,
+  isAbandoned,
+  type Session,
+  subscriptionAfter,
+  withCharge,
+} from './collection.ts';
 import type { Customer } from './customer.schema.ts';
 import type { Invoice } from './invoice.schema.ts';
+import { paymentEvents } from './payment-received.ts';
 import type { BillingContext, BillingSettingsService } from './settings.service.ts';
 import type { Subscription } from './subscription.schema.ts';
 
 export interface CollectionServices {
+  readonly database: Pick<Database, 'transaction'>;
   readonly invoices: TenantStore<Invoice>;
   readonly subscriptions: TenantStore<Subscription>;
   readonly customers: TenantStore<Customer>;
@@ -29,36 +43,65 @@ export interface CollectionServices {
 /** More invoices of a tenant are due to be collected than one run does. */
 export const collectionDue = defineEvent('billing.collection.due', z.object({ run: z.string(), page: z.int().min(1) }));
 
-/** Each is a charge, and at most seven writes: itself, its subscription, events and a mail. */
+/** Each is a charge, and at most eight writes: itself, its subscription, events and a mail. */
 const collectionPage = 50;
 const maxPages = 2_000;
 
 interface Done extends Attempted {
   readonly before: Stored<Invoice>;
+  /** Where it was charged. */
+  readonly result?: ChargeResult;
 }
+
+/** Notes the charges that are about to be asked for, in one commit, and gives the invoices as they are then. */
+const begun = async (
+  tenant: string,
+  due: readonly Stored<Invoice>[],
+  { database, invoices, charges }: CollectionServices,
+  context: BillingContext,
+  session: Session | undefined,
+): Promise<readonly Stored<Invoice>[]> => {
+  const isBegun = ({ value }: Stored<Invoice>): boolean =>
+    value.charge === null && (value.collection === 'automatic' || session !== undefined);
+  const fresh = charges === undefined ? [] : due.filter(isBegun);
+  if (fresh.length === 0) return due;
+  const store = invoices.of(tenant);
+  await database.transaction((transaction) => {
+    for (const one of fresh) {
+      transaction.update(store, one.id, withCharge(one, session !== undefined, context), { revision: one.revision });
+    }
+  });
+  return (await store.getMany(due.map(({ id }) => id))).flatMap((one) => one ?? []);
+};
+
+/** Asks for a charge, or what became of it. */
+const resultOf = async (charges: Charges, request: ChargeRequest, isOver: boolean): Promise<ChargeResult> => {
+  try {
+    const canceled = isOver ? await charges.cancel(request.tenant, request.reference) : undefined;
+    return canceled ?? (await charges.charge(request));
+  } catch (error) {
+    if (!isOmniError(error)) throw error;
+    // Somebody else's payment has this reference: nothing was charged here, and the next attempt has another.
+    if (error.code === 'idempotency-mismatch') return { status: 'failed', payment: null, decline: 'reference-taken' };
+    if (error.code === 'invalid-request') return { status: 'failed', payment: null, decline: error.code };
+    // It may have been charged: the same reference tells, the next time. Whatever is wrong with one invoice is not to keep
+    // the others of its tenant from being collected.
+    return { status: 'pending', payment: null };
+  }
+};
 
 const attempt = async (
   tenant: string,
   before: Stored<Invoice>,
   { charges }: Pick<CollectionServices, 'charges'>,
   context: BillingContext,
+  how: { readonly customer: Stored<Customer> | undefined; readonly session: Session | undefined },
 ): Promise<Done> => {
-  if (before.value.collection === 'manual' || charges === undefined) {
-    return { before, ...afterReminder(before.value, context) };
-  }
-  try {
-    const result = await charges.charge(chargeOf(tenant, before));
-    return { before, ...afterCharge(before.value, result, context) };
-  } catch (error) {
-    if (!isOmniError(error)) throw error;
-    // Whatever is wrong with one invoice is not to keep the others of its tenant from being collected.
-    const result =
-      error.code === 'invalid-request'
-        ? ({ status: 'failed', payment: '', decline: error.code } as const)
-        : // It may have been charged. The same reference tells, the next time.
-          ({ status: 'pending', payment: '' } as const);
-    return { before, ...afterCharge(before.value, result, context) };
-  }
+  const { value } = before;
+  if (value.charge === null || charges === undefined) return { before, ...afterReminder(value, context) };
+  const request = chargeOf(tenant, value, value.charge, how.customer, how.session);
+  const result = await resultOf(charges, request, isAbandoned(value.charge, context));
+  return { before, result, ...afterCharge(value, value.charge, result, context) };
 };
 
 const byId = async <T extends object>(store: Store<T>, ids: readonly string[]) => {
@@ -78,30 +121,65 @@ const mailOf = (done: Done, { value: who }: Stored<Customer>, { settings }: Bill
   };
   const common = { to: who.email, locale: who.locale, dedupeKey: `${before.id}:${before.value.attempts + 1}` };
   if (outcome === 'paid') return { template: 'payment-received' as const, data, ...common };
-  if (!settings.dunning.remind || outcome === 'pending') return undefined;
+  // Whose own card was declined just now knows it.
+  if (!settings.dunning.remind || outcome === 'pending' || outcome === 'declined') return undefined;
   return { template: 'payment-overdue' as const, data, ...common };
 };
 
-/** Does one attempt for each, and commits what became of all of them together. */
+/** What is to be told of one invoice after its attempt. */
+const toldOf = (
+  makeEvent: MakeEvent,
+  tenant: string,
+  done: Done,
+  customer: Stored<Customer> | undefined,
+  context: BillingContext,
+): readonly DomainEvent[] => {
+  const { before, invoice, outcome } = done;
+  const data = invoiceData(before.id, invoice);
+  const common = { tenant, subject: before.id };
+  const mail = customer === undefined ? undefined : mailOf(done, customer, context);
+  const { status } = invoice;
+  const isClosed = status === 'uncollectible' && before.value.status !== status;
+  return [
+    ...paymentEvents(makeEvent, tenant, before.id, before.value, invoice),
+    ...(outcome === 'paid' ? [makeEvent(invoicePaid, { ...common, data })] : []),
+    ...(isClosed ? [makeEvent(invoiceClosed, { ...common, data: { ...data, status } })] : []),
+    ...(mail === undefined ? [] : [makeEvent(emailRequested, { ...common, data: mail })]),
+  ];
+};
+
+export interface CollectOptions {
+  /** Where the customer is there, and pays themselves. */
+  readonly session?: Session | undefined;
+  /** What else is to be in the commit. */
+  readonly more?: (transaction: Transaction) => unknown;
+}
+
+/**
+ * Does one attempt for each, and commits what became of all of them together. Before anything is charged, a commit of its
+ * own notes what is about to be: one write more for each.
+ */
 export const collect = async (
   tenant: string,
   due: readonly Stored<Invoice>[],
   services: CollectionServices,
   commit: JobContext['commit'],
-  more: (transaction: Transaction) => void = () => {},
-): Promise<void> => {
+  { session, more }: CollectOptions = {},
+): Promise<readonly Done[]> => {
   const { invoices, subscriptions, customers, biller, billingSettings, makeEvent } = services;
-  const context = await billingSettings.contextOf(tenant);
-  const done: Done[] = [];
-  for (const one of due) done.push(await attempt(tenant, one, services, context));
-  const owners = done.flatMap(({ invoice }) => invoice.subscription ?? []);
-  const [subscribed, people] = await Promise.all([
-    byId(subscriptions.of(tenant), owners),
+  const [context, people] = await Promise.all([
+    billingSettings.contextOf(tenant),
     byId(
       customers.of(tenant),
-      done.map(({ invoice }) => invoice.customer),
+      due.map(({ value }) => value.customer),
     ),
   ]);
+  const done: Done[] = [];
+  for (const one of await begun(tenant, due, services, context, session)) {
+    done.push(await attempt(tenant, one, services, context, { customer: people.get(one.value.customer), session }));
+  }
+  const owners = done.flatMap(({ invoice }) => invoice.subscription ?? []);
+  const subscribed = await byId(subscriptions.of(tenant), owners);
   const changed = new Map<string, Subscription>();
   for (const { invoice, outcome } of done) {
     const stored = invoice.subscription === null ? undefined : subscribed.get(invoice.subscription);
@@ -114,19 +192,12 @@ export const collect = async (
     [...changed.keys()].flatMap((id) => subscribed.get(id)?.value ?? []),
     { context },
   );
-  await commit((transaction) => {
+  await commit(async (transaction) => {
     for (const one of done) {
-      const { before, invoice, outcome } = one;
+      const { before, invoice } = one;
       transaction.update(invoices.of(tenant), before.id, invoice, { revision: before.revision });
-      const data = invoiceData(before.id, invoice);
-      if (outcome === 'paid') transaction.emit(makeEvent(invoicePaid, { tenant, subject: before.id, data }));
-      if (invoice.status === 'uncollectible') {
-        const closed = { ...data, status: invoice.status };
-        transaction.emit(makeEvent(invoiceClosed, { tenant, subject: before.id, data: closed }));
-      }
-      const customer = people.get(invoice.customer);
-      const mail = customer === undefined ? undefined : mailOf(one, customer, context);
-      if (mail !== undefined) transaction.emit(makeEvent(emailRequested, { tenant, subject: before.id, data: mail }));
+      const told = toldOf(makeEvent, tenant, one, people.get(invoice.customer), context);
+      for (const event of told) transaction.emit(event);
     }
     for (const [id, next] of changed) {
       const stored = subscribed.get(id);
@@ -144,8 +215,9 @@ export const collect = async (
       };
       transaction.emit(makeEvent(subscriptionChanged, { tenant, subject: id, data }));
     }
-    more(transaction);
+    await more?.(transaction);
   });
+  return done;
 };
 
 /** Charges an invoice as soon as it is final. Nothing where there is nothing to charge it with: it is sent then. */
@@ -159,6 +231,20 @@ export const chargeInvoice = defineJob({
     const stored = await services.invoices.of(tenant).get(data.invoiceId);
     // The hourly run may have been faster.
     if (stored?.value.status !== 'open' || stored.value.attempts > 0) return;
+    await collect(tenant, [stored], services, commit);
+  },
+});
+
+/** A payment was decided: the charge of an invoice is looked at again. What the event says is not taken for the truth. */
+export const settleCharge = defineJob({
+  name: 'billing.settle-charge',
+  on: [paymentSucceeded, paymentFailed, paymentCanceled],
+  timeout: 120,
+  maxAttempts: 10,
+  handle: async ({ tenant, data: { reference } }, { commit }, services: CollectionServices) => {
+    const id = invoiceOfCharge(reference);
+    const stored = id === undefined ? undefined : await services.invoices.of(tenant).get(id);
+    if (stored === undefined || stored.value.charge?.reference !== reference) return;
     await collect(tenant, [stored], services, commit);
   },
 });
@@ -182,11 +268,12 @@ export const collectDue = defineJob({
       limit: collectionPage,
     });
     if (items.length === 0) return;
-    await collect(tenant, items, services, commit, (transaction) => {
+    const more = (transaction: Transaction): void => {
       if (items.length < collectionPage || page + 1 >= maxPages) return;
       const id = `collection:${run}:${tenant}~${page + 1}`;
       const data = { run, page: page + 1 };
       transaction.emit(services.makeEvent(collectionDue, { id, tenant, subject: tenant, data }));
-    });
+    };
+    await collect(tenant, items, services, commit, { more });
   },
 });

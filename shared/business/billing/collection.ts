@@ -2,8 +2,9 @@ import { isoTime } from '../../kernel/clock.ts';
 import { money } from '../../kernel/money.ts';
 import type { Stored } from '../../store/store.ts';
 import type { ChargeRequest, ChargeResult } from './charges.ts';
+import type { Customer } from './customer.schema.ts';
 import { givenUp, paidBy } from './invoice.changes.ts';
-import type { Invoice } from './invoice.schema.ts';
+import type { Invoice, InvoiceCharge } from './invoice.schema.ts';
 import type { BillingContext } from './settings.service.ts';
 import type { Subscription } from './subscription.schema.ts';
 import { moved } from './subscription.state.ts';
@@ -11,21 +12,53 @@ import { moved } from './subscription.state.ts';
 const dayLength = 86_400_000;
 /** A charge that is not decided yet is asked about again after this. Milliseconds. */
 const pendingPause = 3_600_000;
+/** A customer who has not acted by then will not: the charge is given up, and dunning goes on. Milliseconds. */
+const patience = 23 * 3_600_000;
 
-/** What one attempt to be paid has led to. */
+/** What one attempt to be paid has led to. `declined` is one of the customer's own, which dunning does not count. */
 export interface Attempted {
   readonly invoice: Invoice;
-  readonly outcome: 'paid' | 'pending' | 'failed' | 'reminded' | 'given-up';
+  readonly outcome: 'paid' | 'pending' | 'failed' | 'declined' | 'reminded' | 'given-up';
 }
 
-/** The charge of the next attempt. A crash, a duplicate or a second worker asks for the same one. */
-export const chargeOf = (tenant: string, { id, value }: Stored<Invoice>): ChargeRequest => ({
+/** The invoice with a charge of all that is due. Noted before it is asked for; then nothing else can pay it meanwhile. */
+export const withCharge = ({ id, value }: Stored<Invoice>, onSession: boolean, { now }: BillingContext): Invoice => {
+  const charges = value.charges + 1;
+  const reference = `${id}:${charges}`;
+  const asked = { reference, amount: value.due, payment: null, status: 'asked' } as const;
+  const charge: InvoiceCharge = { ...asked, onSession, startedAt: isoTime(now), resumeAt: value.nextActionAt };
+  return { ...value, charges, charge };
+};
+
+/** The invoice that a reference of a charge is of; undefined for payments that are none of ours. */
+export const invoiceOfCharge = (reference: string | null): string | undefined =>
+  /^(inv_\w{1,64}):\d{1,9}$/.exec(reference ?? '')?.[1];
+
+/** How a customer who is there pays. */
+export interface Session {
+  readonly sources?: ChargeRequest['sources'] | undefined;
+  readonly returnUrl?: string | undefined;
+}
+
+/** The charge that is under way. A crash, a duplicate or a second worker asks for the same one. */
+export const chargeOf = (
+  tenant: string,
+  invoice: Invoice,
+  { reference, amount, onSession }: InvoiceCharge,
+  customer: Stored<Customer> | undefined,
+  { sources, returnUrl }: Session = {},
+): ChargeRequest => ({
   tenant,
-  reference: `${id}:${value.attempts + 1}`,
-  amount: money(value.due, value.currency),
-  customer: value.customer,
-  offSession: true,
+  reference,
+  amount: money(amount, invoice.currency),
+  customer: invoice.customer,
+  sources: sources ?? customer?.value.paymentSources ?? [],
+  offSession: !onSession,
+  returnUrl,
 });
+
+export const isAbandoned = ({ status, startedAt }: InvoiceCharge, { now }: BillingContext): boolean =>
+  status === 'needs-action' && now - Date.parse(startedAt) >= patience;
 
 /** One attempt more, and when the next one is; without a next one it is given up, as the settings say. */
 const missed = (
@@ -37,21 +70,36 @@ const missed = (
   const { settings, now } = context;
   const attempts = invoice.attempts + 1;
   const pause = settings.dunning.retryAfterDays[attempts - 1];
-  const tried = { ...invoice, attempts, lastDecline: decline };
+  const tried = { ...invoice, attempts, lastDecline: decline, charge: null };
   if (pause !== undefined) return { invoice: { ...tried, nextActionAt: isoTime(now + pause * dayLength) }, outcome };
-  const isKept = settings.dunning.invoice === 'open';
+  const isKept = settings.dunning.invoice === 'open' || invoice.status !== 'open';
   return { invoice: isKept ? { ...tried, nextActionAt: null } : givenUp(tried, context), outcome: 'given-up' };
 };
 
-/** The invoice after a charge. */
-export const afterCharge = (invoice: Invoice, result: ChargeResult, context: BillingContext): Attempted => {
+/** The invoice after its charge. */
+export const afterCharge = (
+  invoice: Invoice,
+  charge: InvoiceCharge,
+  result: ChargeResult,
+  context: BillingContext,
+): Attempted => {
   switch (result.status) {
-    case 'succeeded':
-      return { invoice: { ...paidBy(invoice, undefined, context), lastDecline: null }, outcome: 'paid' };
+    case 'succeeded': {
+      const by = { reference: charge.reference, payment: result.payment };
+      return { invoice: { ...paidBy(invoice, charge.amount, context, by), lastDecline: null }, outcome: 'paid' };
+    }
     case 'pending':
-      return { invoice: { ...invoice, nextActionAt: isoTime(context.now + pendingPause) }, outcome: 'pending' };
-    case 'failed':
-      return missed(invoice, 'failed', result.decline, context);
+    case 'needs-action': {
+      const { status, payment } = result;
+      const nextActionAt = invoice.status === 'open' ? isoTime(context.now + pendingPause) : null;
+      return { invoice: { ...invoice, charge: { ...charge, status, payment }, nextActionAt }, outcome: 'pending' };
+    }
+    case 'failed': {
+      const { decline } = result;
+      if (!charge.onSession) return missed(invoice, 'failed', decline, context);
+      const nextActionAt = invoice.status === 'open' ? charge.resumeAt : null;
+      return { invoice: { ...invoice, charge: null, lastDecline: decline, nextActionAt }, outcome: 'declined' };
+    }
   }
 };
 

@@ -3,6 +3,7 @@ import { emailAddress, localeSchema } from '../../messaging/index.ts';
 import { tenantCollection } from '../../store/collection.ts';
 import { encrypted } from '../../store/encrypted-field.ts';
 import { lineOf, timeSchema } from './billing.fields.ts';
+import { chargeSourcesSchema } from './charges.ts';
 import { addressSchema, countrySchema, vatIdSchema } from './settings.schema.ts';
 import { vatEvidenceSchema } from './tax.schema.ts';
 
@@ -18,6 +19,7 @@ const plain = {
   isTaxExempt: z.boolean().default(false).meta({ description: 'They have shown that they owe no tax.' }),
   vatId: vatIdSchema.nullable().default(null),
   reference: lineOf(120).nullable().default(null).meta({ description: 'Your own id of them.' }),
+  paymentSources: chargeSourcesSchema.default([]),
   locale: localeSchema.default('en').meta({ description: 'BCP 47.', examples: ['de'] }),
 };
 
@@ -50,7 +52,7 @@ export type CustomerView = z.infer<typeof customerViewSchema>;
 export const customerCollection = tenantCollection<Customer>({
   name: 'billingCustomers',
   schema: customerSchema,
-  unindexed: ['evidence'],
+  unindexed: ['evidence', 'paymentSources'],
 });
 
 export const customerChangeSchema = z
@@ -62,6 +64,7 @@ export const customerChangeSchema = z
     country: countrySchema.optional(),
     isTaxExempt: z.boolean().optional().meta({ description: 'They have shown that they owe no tax.' }),
     vatId: vatIdSchema.nullable().optional(),
+    paymentSources: chargeSourcesSchema.optional(),
     reference: lineOf(120).nullable().optional().meta({ description: 'Your own id of them.' }),
   })
   .meta({ id: 'BillingCustomerChange', examples: [{ kind: 'business', vatId: 'DE123456789' }] });

@@ -49,7 +49,15 @@ const viewOf = ({ id, value }: Pick<Stored<Customer>, 'id' | 'value'>): Customer
 /** Greece is EL in VAT numbers, and Northern Ireland XI. */
 const countryOf = (vatId: string): string => ({ EL: 'GR', XI: 'GB' })[vatId.slice(0, 2)] ?? vatId.slice(0, 2);
 
-const erased = { name: '(erased)', email: null, address: null, vatId: null, reference: null, evidence: null };
+const erased = {
+  name: '(erased)',
+  email: null,
+  address: null,
+  vatId: null,
+  reference: null,
+  evidence: null,
+  paymentSources: [],
+};
 
 export const createCustomerService = (options: CustomerServiceOptions): CustomerService => {
   const { database, customers, subscriptions, settings, register, audit, newId, clock } = options;
@@ -139,6 +147,7 @@ export const createCustomerService = (options: CustomerServiceOptions): Customer
         country: change.country ?? value.country,
         isTaxExempt: change.isTaxExempt ?? value.isTaxExempt,
         vatId: change.vatId === undefined ? value.vatId : change.vatId,
+        paymentSources: change.paymentSources ?? value.paymentSources,
         reference: change.reference === undefined ? value.reference : change.reference,
       };
       const evidence = await evidenceOf(actor.tenant, next, value.evidence);

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { validateXML } from 'xmllint-wasm';
 import { createLocalDiskBlobs } from '#shared/blobs/local-disk.ts';
 import { berlin, billingOn } from '#tests/support/billing.ts';
+import { brokenRules } from '#tests/support/en16931.ts';
 import { embeddedDatabase } from '../../store/embedded.ts';
 import { type EInvoice, eInvoiceOf, violations } from './einvoice.ts';
 import { ciiXml } from './einvoice.xml.ts';
@@ -199,5 +200,98 @@ describe('an invoice as PDF', () => {
     const model = modelOf((await final({}, many)).invoice);
     const text = (await invoicePdf(model, { xml: await ciiXml(model), at: new Date(0) })).toString('latin1');
     expect(Number(/\/Type \/Pages\n\/Count (\d+)/.exec(text)?.[1])).toBeGreaterThan(2);
+  });
+});
+
+describe('the rules of EN 16931 over the XML', () => {
+  const sampled = async () => {
+    const world = billingOn(embeddedDatabase(), {
+      blobs,
+      register: { check: async () => ({ valid: true, consultation: 'WAPIAAAA' }) },
+    });
+    const xmlOf = async (customer: object, of: object[], settings: object = {}) => {
+      const actor = await world.tenant({
+        seller: { ...berlin, email: 'books@acme.example', iban: 'DE89370400440532013000' },
+        ...settings,
+      });
+      const who = await world.customer(actor, customer);
+      const input = newInvoiceSchema.parse({ customer: who.id, lines: of });
+      const { id } = await world.billingInvoices.create(actor, input);
+      const invoice = await world.billingInvoices.finalise(actor, id);
+      const note = () => world.billingInvoices.credit(actor, id, { reason: 'Outage', refund: 'elsewhere' });
+      return { invoice, note, xml: await ciiXml(modelOf(invoice)) };
+    };
+    return { xmlOf };
+  };
+  const paris = { country: 'FR', kind: 'business', vatId: 'FR40303265045' };
+  const abroad = { name: 'Seller Inc', address: berlin.address, country: 'US', registration: '12-3456789' };
+
+  it.each<[string, object, object[], object?]>([
+    ['rates of several kinds, with and without tax in them', { country: 'DE' }, lines],
+    ['tax rounded on each line', { country: 'DE' }, lines, { taxRounding: 'per-line' }],
+    ['another country’s rate', athens, lines, { usesOss: true }],
+    ['reverse charge', paris, lines],
+    ['export', { country: 'US' }, lines],
+    ['an exempt buyer', { country: 'DE', isTaxExempt: true }, lines],
+    [
+      'an exempt line beside another',
+      { country: 'DE' },
+      [...lines, { description: 'Course', unitAmount: 900, taxCategory: 'exempt' }],
+    ],
+    ['nothing subject to VAT', { country: 'US' }, lines, { seller: abroad }],
+    ['what is owed to the buyer', { country: 'DE' }, [{ description: 'Back', unitAmount: -1_000 }]],
+    ['a currency without decimals', { country: 'DE' }, lines, { currency: 'JPY' }],
+  ])('hold for %s, and for its credit note', async (_what, customer, of, settings) => {
+    const { xmlOf } = await sampled();
+    const { invoice, note, xml } = await xmlOf(customer, of, settings);
+    expect(brokenRules(xml)).toEqual([]);
+    expect(await errorsIn(xml)).toEqual([]);
+    if (invoice.total <= 0) return;
+    const credit = await ciiXml(modelOf(await note(), invoice.number ?? undefined));
+    expect(brokenRules(credit)).toEqual([]);
+    expect(await errorsIn(credit)).toEqual([]);
+  });
+
+  it('are each found where they are broken', async () => {
+    const { xmlOf } = await sampled();
+    const [{ xml }, { xml: reverse }] = [await xmlOf({ country: 'DE' }, lines), await xmlOf(paris, lines)];
+    const breaks: readonly (readonly [rule: string, from: string, pattern: RegExp, to: string])[] = [
+      ['BR-02', xml, /<ram:ID>INV-000001<\/ram:ID>/, '<ram:ID/>'],
+      ['BR-03', xml, /format="102">\d+/, 'format="102">1 May'],
+      ['BR-04', xml, /<ram:TypeCode>380/, '<ram:TypeCode>999'],
+      ['BR-06', xml, /<ram:Name>Acme GmbH/, '<ram:Name>'],
+      ['BR-09', xml, /<ram:CountryID>DE<\/ram:CountryID>/, ''],
+      ['BR-25', xml, /<ram:SpecifiedTradeProduct>.*?<\/ram:SpecifiedTradeProduct>/, ''],
+      ['BR-27', xml, /<ram:ChargeAmount>/, '<ram:ChargeAmount>-'],
+      ['BR-50', xml, /<ram:IBANID>.*?<\/ram:IBANID>/, ''],
+      ['BR-53', xml, /currencyID="EUR"/, 'currencyID="USD"'],
+      ['BR-62', xml, / schemeID="EM"/, ''],
+      ['BR-CO-10', xml, /(Summation><ram:LineTotalAmount>)\d+(\.\d+<\/ram:LineTotalAmount><ram:TaxBasis)/, '$17$2'],
+      ['BR-CO-13', xml, /<ram:TaxBasisTotalAmount>/, '<ram:TaxBasisTotalAmount>1'],
+      ['BR-CO-14', xml, /(<ram:TaxTotalAmount[^>]*>)/, '$11'],
+      ['BR-CO-15', xml, /<ram:GrandTotalAmount>/, '<ram:GrandTotalAmount>1'],
+      ['BR-CO-16', xml, /<ram:DuePayableAmount>/, '<ram:DuePayableAmount>1'],
+      ['BR-CO-25', xml, /<ram:SpecifiedTradePaymentTerms>.*?<\/ram:SpecifiedTradePaymentTerms>/, ''],
+      ['BR-CO-26', xml, /<ram:SpecifiedTaxRegistration>.*?<\/ram:SpecifiedTaxRegistration>/, ''],
+      ['BR-DEC-14', xml, /(<ram:GrandTotalAmount>[\d.]+)/, '$10'],
+      [
+        'BR-S-01',
+        xml,
+        /<ram:CategoryCode>S(?=<\/ram:CategoryCode><ram:RateApplicablePercent>7)/,
+        '<ram:CategoryCode>E',
+      ],
+      ['BR-S-05', xml, /<ram:RateApplicablePercent>19/, '<ram:RateApplicablePercent>0'],
+      ['BR-S-08', xml, /<ram:BasisAmount>/, '<ram:BasisAmount>1'],
+      ['BR-S-09', xml, /<ram:CalculatedAmount>/, '<ram:CalculatedAmount>9'],
+      ['BR-AE-02', reverse, /<ram:ID schemeID="VA">FR.*?<\/ram:ID>/, ''],
+      ['BR-AE-05', reverse, /<ram:RateApplicablePercent>0/, '<ram:RateApplicablePercent>20'],
+      ['BR-AE-10', reverse, /<ram:ExemptionReason>.*?<\/ram:ExemptionReason>/, ''],
+      ['BR-E-01', reverse, /<ram:CategoryCode>AE/, '<ram:CategoryCode>E'],
+    ];
+    for (const [rule, from, pattern, to] of breaks) {
+      const broken = from.replace(pattern, to);
+      expect([rule, broken === from]).toEqual([rule, false]);
+      expect(brokenRules(broken)).toContain(rule);
+    }
   });
 });

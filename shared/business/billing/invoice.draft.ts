@@ -77,6 +77,10 @@ export const draftInvoice = (input: DraftInput, { settings, now }: BillingContex
     evidence: who.evidence,
     creditApplied: 0,
     paid: 0,
+    payments: [],
+    charge: null,
+    writtenOff: 0,
+    toRefund: 0,
     credited: 0,
     due: totals.total.amount,
     collection: input.collection,
@@ -87,6 +91,7 @@ export const draftInvoice = (input: DraftInput, { settings, now }: BillingContex
     dueAt: null,
     closedAt: null,
     attempts: 0,
+    charges: 0,
     lastDecline: null,
     nextActionAt: null,
   };

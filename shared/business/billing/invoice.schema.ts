@@ -67,6 +67,42 @@ export const collectionSchema = z
 
 const minor = z.int().meta({ description: 'Minor units.' });
 
+/** A charge that is not decided. It is noted before a gateway is asked, so that nothing else settles the invoice meanwhile. */
+const chargeSchema = z
+  .object({
+    reference: z.string().meta({ description: 'Of the payment: the invoice and the number of the attempt.' }),
+    amount: z.int().meta({ description: 'Minor units.' }),
+    payment: z.string().nullable(),
+    status: z.enum(['asked', 'pending', 'needs-action']),
+    onSession: z.boolean().meta({ description: 'Begun by the customer, not by dunning.' }),
+    startedAt: timeSchema,
+    /** When dunning goes on, should a charge of the customer's own fail. */
+    resumeAt: timeSchema.nullable(),
+  })
+  .meta({
+    id: 'InvoiceCharge',
+    description: '`needs-action`: the customer has something to do, as their bank wants it.',
+  });
+export type InvoiceCharge = z.infer<typeof chargeSchema>;
+
+/** What one invoice can be paid in. */
+export const maxPayments = 100;
+
+const paymentSchema = z
+  .object({
+    reference: z.string().nullable().meta({ description: 'Of the charge; null for what was noted by hand.' }),
+    payment: z.string().nullable(),
+    amount: z.int().meta({ description: 'Minor units.' }),
+    refunded: z.int().meta({ description: 'What was paid back of it by its gateway.' }),
+    /** How often that changed, which names the entries in the books. */
+    changes: z.int(),
+    /** Of an invoice that was given up before. */
+    recovered: z.boolean(),
+    at: timeSchema,
+  })
+  .meta({ id: 'InvoicePayment', description: 'What was paid of an invoice at one time.' });
+export type InvoicePayment = z.infer<typeof paymentSchema>;
+
 const shape = {
   kind: z.enum(['invoice', 'credit-note']),
   status: invoiceStatusSchema,
@@ -86,6 +122,16 @@ const shape = {
   evidence: vatEvidenceSchema.nullable(),
   creditApplied: z.int().meta({ description: 'Spent of the customer’s wallet; negative for what was put into it.' }),
   paid: minor,
+  payments: z.array(paymentSchema).max(maxPayments).default([]),
+  charge: chargeSchema.nullable().default(null),
+  writtenOff: z
+    .int()
+    .default(0)
+    .meta({ description: 'What was due when it was given up; of a credit note, its part of that.' }),
+  toRefund: z
+    .int()
+    .default(0)
+    .meta({ description: 'Paid, credited since, and to be paid back by other means than the wallet.' }),
   credited: z.int().meta({ description: 'By credit notes.' }),
   due: z.int().meta({ description: 'What is left to be paid.' }),
   collection: collectionSchema,
@@ -96,6 +142,7 @@ const shape = {
   dueAt: timeSchema.nullable(),
   closedAt: timeSchema.nullable().meta({ description: 'When it was paid, voided or given up.' }),
   attempts: z.int().min(0).meta({ description: 'Charges tried, or reminders sent.' }),
+  charges: z.int().min(0).default(0).meta({ description: 'Charges begun, those by the customer too.' }),
   lastDecline: z.string().max(100).nullable(),
   nextActionAt: timeSchema.nullable(),
 };
@@ -123,7 +170,7 @@ export const invoiceCollection = tenantCollection<Invoice>({
       ],
     },
   ],
-  unindexed: ['lines', 'taxes', 'seller', 'discounts', 'evidence', 'reason'],
+  unindexed: ['lines', 'taxes', 'seller', 'discounts', 'evidence', 'reason', 'payments', 'charge'],
 });
 
 export const newInvoiceSchema = z

@@ -1,5 +1,5 @@
 import type { MakeEvent } from '../../events/define-event.ts';
-import { type Actor, idsFor } from '../../kernel/actor.ts';
+import { type Actor, idsFor, systemActor } from '../../kernel/actor.ts';
 import { isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import { derivedId, type NewId } from '../../kernel/ids.ts';
@@ -8,15 +8,26 @@ import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { AuditLog } from '../../security/index.ts';
 import type { Database, Filter, Stored, TenantStore, Transaction } from '../../store/store.ts';
 import { invoiceData, invoiceEvents, writeOver } from './biller.ts';
-import { invoiceClosed, invoicePaid } from './billing.events.ts';
+import { invoiceClosed, invoicePaid, invoicePaymentRefunded } from './billing.events.ts';
 import { badField, notFound } from './billing.fields.ts';
 import { againOnConflict } from './coupon.service.ts';
 import type { Customer } from './customer.schema.ts';
-import { afterCredit, type Credited, creditNoteOf, givenUp, paidBy, voided } from './invoice.changes.ts';
+import {
+  afterCredit,
+  type Credited,
+  creditNoteOf,
+  givenUp,
+  paidBy,
+  refundedBy,
+  refundNoteOf,
+  voided,
+} from './invoice.changes.ts';
 import { draftInvoice, finalised, numberOf } from './invoice.draft.ts';
 import type { DraftLine, Invoice, InvoiceStatus, InvoiceView, NewInvoice, Sequence } from './invoice.schema.ts';
+import { paymentEvents } from './payment-received.ts';
 import type { BillingContext, BillingSettingsService } from './settings.service.ts';
 import type { TaxService } from './tax.service.ts';
+import { expiryEvents } from './wallet.events.ts';
 import { emptyWallet, type Wallet, withCredit } from './wallet.ts';
 
 export interface InvoiceFilter extends PageRequest {
@@ -47,7 +58,22 @@ export interface InvoiceService {
   giveUp(actor: Actor, id: string): Promise<InvoiceView>;
   /** Final at once, in its own series. */
   credit(actor: Actor, id: string, input: CreditNoteInput): Promise<InvoiceView>;
+  /**
+   * For a job: takes in what a gateway has paid back of a charge, of which `refunded` is the sum, with a credit note for what
+   * none tells of yet. One commit, or none where that is known.
+   */
+  noteRefund(tenant: string, stored: Stored<Invoice>, refund: NotedRefund, commit: Commit): Promise<void>;
 }
+
+export interface NotedRefund {
+  /** Of the charge. */
+  readonly reference: string;
+  /** Minor units. */
+  readonly refunded: number;
+}
+
+/** A job's own: with its inbox. */
+type Commit = <R>(work: (transaction: Transaction) => Promise<R> | R) => Promise<R>;
 
 export interface InvoiceServiceOptions {
   readonly database: Pick<Database, 'transaction'>;
@@ -141,9 +167,11 @@ const workshop = (options: InvoiceServiceOptions) => {
       return viewOf(id, next);
     });
 
-  const tell = (transaction: Transaction, tenant: string, id: string, invoice: Invoice): void => {
+  const tell = (transaction: Transaction, tenant: string, id: string, before: Invoice, invoice: Invoice): void => {
     const data = invoiceData(id, invoice);
     const { status } = invoice;
+    for (const event of paymentEvents(makeEvent, tenant, id, before, invoice)) transaction.emit(event);
+    if (status === before.status) return;
     if (status === 'paid') transaction.emit(makeEvent(invoicePaid, { tenant, subject: id, data }));
     if ((status === 'void' || status === 'uncollectible') && invoice.number !== null) {
       transaction.emit(makeEvent(invoiceClosed, { tenant, subject: id, data: { ...data, status } }));
@@ -191,6 +219,9 @@ const finaliseIn = (shop: Workshop): InvoiceService['finalise'] => {
         writeOver(transaction, sequences.of(tenant), invoiceSeries, { last }, sequence);
         if (invoice.creditApplied > 0 || invoice.total < 0) {
           writeOver(transaction, wallets.of(tenant), value.customer, wallet, purse);
+          for (const event of expiryEvents(makeEvent, tenant, value.customer, before, context.now)) {
+            transaction.emit(event);
+          }
         }
         for (const event of invoiceEvents(makeEvent, tenant, id, invoice)) transaction.emit(event);
         await record(transaction, actor, 'finalised', id);
@@ -200,7 +231,7 @@ const finaliseIn = (shop: Workshop): InvoiceService['finalise'] => {
 };
 
 const voidIn = (shop: Workshop): InvoiceService['void'] => {
-  const { database, invoices, wallets, settings, find, record, settled, tell, give } = shop;
+  const { database, invoices, wallets, settings, makeEvent, find, record, settled, tell, give } = shop;
   return (actor, id) =>
     settled(async () => {
       const { tenant } = actor;
@@ -212,19 +243,61 @@ const voidIn = (shop: Workshop): InvoiceService['void'] => {
         transaction.update(invoices.of(tenant), id, next, { revision: stored.revision });
         if (value.creditApplied > 0) {
           const back = give(value.creditApplied, value, derivedId('crd', tenant, id, 'void'), context);
-          const wallet = withCredit(purse?.value ?? emptyWallet, back, context.now);
-          writeOver(transaction, wallets.of(tenant), value.customer, wallet, purse);
+          const before = purse?.value ?? emptyWallet;
+          writeOver(transaction, wallets.of(tenant), value.customer, withCredit(before, back, context.now), purse);
+          for (const event of expiryEvents(makeEvent, tenant, value.customer, before, context.now)) {
+            transaction.emit(event);
+          }
         }
-        tell(transaction, tenant, id, next);
+        tell(transaction, tenant, id, value, next);
         await record(transaction, actor, 'voided', id);
       });
       return viewOf(id, next);
     });
 };
 
+/** A credit note that is to be written, with what becomes of its invoice and of the customer's credit. */
+const noteIn = (shop: Workshop) => {
+  const { invoices, wallets, sequences, makeEvent, tell, give } = shop;
+  return async (
+    tenant: string,
+    note: string,
+    { id, revision, value }: Stored<Invoice>,
+    { draft, refund, base = value }: { draft: Invoice; refund: CreditNoteInput['refund'] | 'done'; base?: Invoice },
+    context: BillingContext,
+  ) => {
+    const { creditNoteSeries } = context.settings;
+    const sequence = await sequences.of(tenant).get(creditNoteSeries);
+    const last = (sequence?.value.last ?? 0) + 1;
+    const number = numberOf(creditNoteSeries, last);
+    const final = finalised(draft, { number, credit: { id: note }, wallet: emptyWallet }, context);
+    const { invoice: credited, over, writtenOff } = afterCredit(base, draft.total, context);
+    const isGiven = over > 0 && refund === 'wallet';
+    const after = refund === 'elsewhere' ? { ...credited, toRefund: credited.toRefund + over } : credited;
+    const invoice = { ...final.invoice, creditApplied: isGiven ? -over : 0, writtenOff };
+    const purse = isGiven ? await wallets.of(tenant).get(invoice.customer) : undefined;
+    const write = (transaction: Transaction): void => {
+      transaction.create(invoices.of(tenant), note, invoice);
+      transaction.update(invoices.of(tenant), id, after, { revision });
+      writeOver(transaction, sequences.of(tenant), creditNoteSeries, { last }, sequence);
+      if (isGiven) {
+        const before = purse?.value ?? emptyWallet;
+        const credit = give(over, invoice, derivedId('crd', tenant, note), context);
+        writeOver(transaction, wallets.of(tenant), invoice.customer, withCredit(before, credit, context.now), purse);
+        for (const event of expiryEvents(makeEvent, tenant, invoice.customer, before, context.now)) {
+          transaction.emit(event);
+        }
+      }
+      for (const event of invoiceEvents(makeEvent, tenant, note, invoice)) transaction.emit(event);
+      tell(transaction, tenant, id, value, after);
+    };
+    return { invoice, write };
+  };
+};
+
 const creditIn = (shop: Workshop): InvoiceService['credit'] => {
-  const { database, invoices, wallets, sequences, settings, makeEvent, newId } = shop;
-  const { find, record, settled, tell, give } = shop;
+  const { database, invoices, settings, newId, find, record, settled } = shop;
+  const noteFor = noteIn(shop);
   return (actor, id, input) => {
     const note = idsFor(actor, newId)('inv');
     return settled(async () => {
@@ -235,30 +308,43 @@ const creditIn = (shop: Workshop): InvoiceService['credit'] => {
         settings.contextOf(tenant),
       ]);
       if (earlier !== undefined) return viewOf(note, earlier.value);
-      const { creditNoteSeries } = context.settings;
-      const sequence = await sequences.of(tenant).get(creditNoteSeries);
-      const last = (sequence?.value.last ?? 0) + 1;
       const draft = creditNoteOf(id, stored.value, input, context);
-      const number = numberOf(creditNoteSeries, last);
-      const final = finalised(draft, { number, credit: { id: note }, wallet: emptyWallet }, context);
-      const { invoice: after, over } = afterCredit(stored.value, draft.total, context);
-      const isGiven = over > 0 && input.refund === 'wallet';
-      const invoice = { ...final.invoice, creditApplied: isGiven ? -over : 0 };
-      const purse = isGiven ? await wallets.of(tenant).get(invoice.customer) : undefined;
+      const { invoice, write } = await noteFor(tenant, note, stored, { draft, refund: input.refund }, context);
       await database.transaction(async (transaction) => {
-        transaction.create(invoices.of(tenant), note, invoice);
-        transaction.update(invoices.of(tenant), id, after, { revision: stored.revision });
-        writeOver(transaction, sequences.of(tenant), creditNoteSeries, { last }, sequence);
-        if (isGiven) {
-          const credit = give(over, invoice, derivedId('crd', tenant, note), context);
-          const wallet = withCredit(purse?.value ?? emptyWallet, credit, context.now);
-          writeOver(transaction, wallets.of(tenant), invoice.customer, wallet, purse);
-        }
-        for (const event of invoiceEvents(makeEvent, tenant, note, invoice)) transaction.emit(event);
-        if (stored.value.status !== after.status) tell(transaction, tenant, id, after);
+        write(transaction);
         await record(transaction, actor, 'credited', id);
       });
       return viewOf(note, invoice);
+    });
+  };
+};
+
+const noteRefundIn = (shop: Workshop): InvoiceService['noteRefund'] => {
+  const { invoices, settings, makeEvent, record } = shop;
+  const noteFor = noteIn(shop);
+  return async (tenant, stored, { reference, refunded }, commit) => {
+    const { id, value, revision } = stored;
+    const found = refundedBy(value, reference, refunded);
+    if (found === undefined) return;
+    const { invoice: base, ordinal, change, amount, uncredited } = found;
+    const context = await settings.contextOf(tenant);
+    const credited =
+      uncredited === 0
+        ? undefined
+        : await noteFor(
+            tenant,
+            derivedId('inv', tenant, id, 'refund', String(ordinal), String(change)),
+            stored,
+            { draft: refundNoteOf(id, value, uncredited, context), refund: 'done', base },
+            context,
+          );
+    const { number, currency } = value;
+    const data = { invoiceId: id, number, currency, ordinal, change, amount };
+    await commit(async (transaction) => {
+      if (credited === undefined) transaction.update(invoices.of(tenant), id, base, { revision });
+      else credited.write(transaction);
+      transaction.emit(makeEvent(invoicePaymentRefunded, { tenant, subject: id, data }));
+      await record(transaction, systemActor(tenant, 'billing'), 'refunded', id);
     });
   };
 };
@@ -271,6 +357,7 @@ export const createInvoiceService = (options: InvoiceServiceOptions): InvoiceSer
     finalise: finaliseIn(shop),
     void: voidIn(shop),
     credit: creditIn(shop),
+    noteRefund: noteRefundIn(shop),
     create: async (actor, input) => {
       const { tenant } = actor;
       const id = idsFor(actor, newId)('inv');
@@ -311,11 +398,11 @@ export const createInvoiceService = (options: InvoiceServiceOptions): InvoiceSer
         id,
         'paid',
         (invoice, context) => paidBy(invoice, amount, context),
-        (transaction, _before, after) => tell(transaction, actor.tenant, id, after),
+        (transaction, before, after) => tell(transaction, actor.tenant, id, before, after),
       ),
     giveUp: (actor, id) =>
-      change(actor, id, 'given-up', givenUp, (transaction, _before, after) =>
-        tell(transaction, actor.tenant, id, after),
+      change(actor, id, 'given-up', givenUp, (transaction, before, after) =>
+        tell(transaction, actor.tenant, id, before, after),
       ),
   };
 };

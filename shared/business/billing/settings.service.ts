@@ -29,7 +29,7 @@ export interface BillingSettingsService {
   put(actor: Actor, settings: BillingSettings): Promise<BillingSettingsView>;
   /**
    * Stops the tenant's time there; from the second time on, time goes there step by step, with all that is due on the
-   * way. Fails with `precondition-failed` once there are invoices that were made in real time, and with `invalid-request`
+   * way. Fails with `precondition-failed` for a tenant that is no sandbox, and once there are invoices that were made in real time, and with `invalid-request`
    * for a step back or of more than two years.
    */
   setTestClock(actor: Actor, at: string): Promise<BillingSettingsView>;
@@ -38,6 +38,8 @@ export interface BillingSettingsService {
 export interface BillingSettingsOptions {
   readonly database: Pick<Database, 'transaction'>;
   readonly settings: TenantStore<StoredBillingSettings>;
+  /** Whether money of this tenant does not exist. */
+  readonly isSandbox: (tenant: string) => Promise<boolean>;
   /** Whether a tenant has made an invoice yet. */
   readonly hasInvoices: (tenant: string) => Promise<boolean>;
   readonly audit: AuditLog;
@@ -50,7 +52,7 @@ const id = 'settings';
 const longestStep = 2 * 366 * 86_400_000;
 
 export const createBillingSettingsService = (options: BillingSettingsOptions): BillingSettingsService => {
-  const { database, settings, hasInvoices, audit, makeEvent, newId, clock } = options;
+  const { database, settings, isSandbox, hasInvoices, audit, makeEvent, newId, clock } = options;
   const initial: StoredBillingSettings = { ...billingSettingsSchema.parse({}), testClock: null, updatedAt: null };
 
   const write = async (
@@ -90,6 +92,12 @@ export const createBillingSettingsService = (options: BillingSettingsOptions): B
       return write(actor, stored, { ...input, testClock, updatedAt: isoTime(clock.now()) });
     },
     setTestClock: async (actor, at) => {
+      if (!(await isSandbox(actor.tenant))) {
+        throw new OmniError(
+          'precondition-failed',
+          'Only a sandbox has a test clock. Make one of this tenant, and use it there.',
+        );
+      }
       const stored = await settings.of(actor.tenant).get(id);
       const current = stored?.value.testClock ?? null;
       if (current === null && (await hasInvoices(actor.tenant))) {

@@ -59,7 +59,10 @@ export const advanceClock = defineJob({
       limit: 50,
     });
     const unpaid = owed.items.filter(({ value }) => value.nextActionAt !== null && value.nextActionAt <= at);
-    if (unpaid.length > 0) return collect(tenant, unpaid, services, commit, (transaction) => transaction.emit(next()));
+    if (unpaid.length > 0) {
+      await collect(tenant, unpaid, services, commit, { more: (transaction) => transaction.emit(next()) });
+      return;
+    }
     const times = [due.items[0]?.value.nextActionAt, owed.items[0]?.value.nextActionAt, to].flatMap((one) => one ?? []);
     const testClock = times.reduce((a, b) => (a < b ? a : b));
     await commit((transaction) => {

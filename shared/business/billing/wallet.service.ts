@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { MakeEvent } from '../../events/define-event.ts';
 import { type Actor, idsFor } from '../../kernel/actor.ts';
 import { isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
@@ -6,10 +7,12 @@ import type { NewId } from '../../kernel/ids.ts';
 import type { AuditLog } from '../../security/index.ts';
 import type { Database, TenantStore } from '../../store/store.ts';
 import { writeOver } from './biller.ts';
+import type { CreditMoved } from './billing.events.ts';
 import { badField, currencySchema, lineOf, notFound, timeSchema } from './billing.fields.ts';
 import { againOnConflict } from './coupon.service.ts';
 import type { Customer } from './customer.schema.ts';
 import type { BillingSettingsService } from './settings.service.ts';
+import { creditEvent, expiryEvents } from './wallet.events.ts';
 import {
   balanceOf,
   creditSchema,
@@ -80,7 +83,14 @@ export interface WalletServiceOptions {
   readonly customers: TenantStore<Customer>;
   readonly settings: Pick<BillingSettingsService, 'contextOf'>;
   readonly audit: AuditLog;
+  readonly makeEvent: MakeEvent;
   readonly newId: NewId;
+}
+
+/** A wallet after a change, and what moved by it, where something did. */
+interface Changed {
+  readonly wallet: Wallet;
+  readonly moved?: Omit<CreditMoved, 'customer'>;
 }
 
 const viewOf = (wallet: Wallet, now: number): WalletView => {
@@ -95,9 +105,14 @@ const viewOf = (wallet: Wallet, now: number): WalletView => {
 };
 
 export const createWalletService = (options: WalletServiceOptions): WalletService => {
-  const { database, wallets, customers, settings, audit, newId } = options;
+  const { database, wallets, customers, settings, audit, makeEvent, newId } = options;
 
-  const change = (actor: Actor, customer: string, action: string, work: (wallet: Wallet, now: number) => Wallet) =>
+  const change = (
+    actor: Actor,
+    customer: string,
+    action: string,
+    work: (wallet: Wallet, now: number) => Changed,
+  ): Promise<WalletView> =>
     againOnConflict(async () => {
       const { tenant } = actor;
       const [who, purse, { now }] = await Promise.all([
@@ -106,10 +121,15 @@ export const createWalletService = (options: WalletServiceOptions): WalletServic
         settings.contextOf(tenant),
       ]);
       if (who === undefined) throw notFound('customer');
-      const next = work(purse?.value ?? emptyWallet, now);
+      const before = purse?.value ?? emptyWallet;
+      const { wallet: next, moved } = work(before, now);
       try {
         await database.transaction(async (transaction) => {
           writeOver(transaction, wallets.of(tenant), customer, next, purse);
+          for (const event of expiryEvents(makeEvent, tenant, customer, before, now)) transaction.emit(event);
+          if (moved !== undefined && moved.amount > 0) {
+            transaction.emit(creditEvent(makeEvent, tenant, { customer, ...moved }));
+          }
           await audit.record(transaction, actor, {
             action: `billing.wallet.${action}`,
             target: { type: 'billing-customer', id: customer },
@@ -136,23 +156,32 @@ export const createWalletService = (options: WalletServiceOptions): WalletServic
     grant: (actor, customer, { amount: given, ...input }) => {
       const id = idsFor(actor, newId)('crd');
       return change(actor, customer, 'granted', (wallet, now) => {
-        if (wallet.credits.some((credit) => credit.id === id)) return wallet;
+        if (wallet.credits.some((credit) => credit.id === id)) return { wallet };
         if (input.expiresAt !== null && Date.parse(input.expiresAt) <= now) {
           throw badField('body.expiresAt', 'Must be later than now');
         }
-        return withCredit(wallet, { id, amount: given, remaining: given, createdAt: isoTime(now), ...input }, now);
+        const credit = { id, amount: given, remaining: given, createdAt: isoTime(now), ...input };
+        const { currency } = input;
+        return {
+          wallet: withCredit(wallet, credit, now),
+          moved: { credit: id, what: 'granted', amount: given, currency },
+        };
       });
     },
     hold: async (actor, customer, { seconds, ...input }) => {
       const id = idsFor(actor, newId)('hold');
-      const view = await change(actor, customer, 'held', (wallet, now) =>
-        wallet.holds.some((hold) => hold.id === id)
+      const view = await change(actor, customer, 'held', (wallet, now) => ({
+        wallet: wallet.holds.some((hold) => hold.id === id)
           ? wallet
           : withHold(wallet, { id, ...input, expiresAt: isoTime(now + seconds * 1_000) }, now),
-      );
+      }));
       return { ...view, id };
     },
     settle: (actor, customer, hold, used) =>
-      change(actor, customer, 'settled', (wallet, now) => settleHold(wallet, hold, used, now).wallet),
+      change(actor, customer, 'settled', (wallet, now) => {
+        const currency = wallet.holds.find(({ id }) => id === hold)?.currency ?? '';
+        const { wallet: after, spent } = settleHold(wallet, hold, used, now);
+        return { wallet: after, moved: { credit: hold, what: 'spent', amount: spent, currency } };
+      }),
   };
 };

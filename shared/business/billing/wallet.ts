@@ -55,6 +55,10 @@ const pruned = ({ credits, holds }: Wallet, now: number): Wallet => ({
   holds: holds.filter((hold) => isLive(hold, now)),
 });
 
+/** Credit that has ended since the wallet was written: the next change leaves it out. */
+export const expiredIn = ({ credits }: Wallet, now: number): readonly Credit[] =>
+  credits.filter((credit) => credit.remaining > 0 && !isLive(credit, now));
+
 const total = (parts: readonly { readonly currency: string; readonly amount: number }[], currency: string): number =>
   parts.reduce((sum, part) => (part.currency === currency ? sum + part.amount : sum), 0);
 

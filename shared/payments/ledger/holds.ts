@@ -1,10 +1,11 @@
 import type { Actor } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
+import { derivedId } from '../../kernel/ids.ts';
 import type { Money } from '../../kernel/money.ts';
-import type { Database, Stored, TenantStore } from '../../store/store.ts';
+import type { Database, Store, Stored, TenantStore } from '../../store/store.ts';
 import { type AccountName, accountOf, naturalSign } from './chart.ts';
-import type { BalanceShard, LedgerHold } from './ledger.schema.ts';
+import type { BalanceShard, LedgerHold, LedgerHoldWatch } from './ledger.schema.ts';
 import type { Ledger } from './ledger.service.ts';
 import { type LedgerTransaction, shardId } from './posting.ts';
 
@@ -14,19 +15,21 @@ export interface HoldRequest {
   /** A `wallet:…` of at most four parts. */
   readonly account: string;
   readonly amount: Money;
+  /** ISO 8601, at most 90 days on. Seven days on where absent. */
+  readonly expiresAt?: string | undefined;
 }
 
 export type LedgerHoldView = LedgerHold & { readonly key: string };
 
 export interface LedgerHolds {
   /**
-   * Sets an amount of an account aside. Fails with `precondition-failed` where there is not enough, and with
+   * Sets an amount of an account aside, until it is settled or expires. Fails with `precondition-failed` where there is not enough, and with
    * `idempotency-mismatch` where the key is another hold's.
    */
   place(actor: Actor, request: HoldRequest): Promise<LedgerHoldView>;
   /** Gives it back. Fails with `not-found`, and with `precondition-failed` where it was captured. */
   release(actor: Actor, key: string): Promise<LedgerHoldView>;
-  /** Moves all of it, or a part, to another account, and gives the rest back. Fails likewise. */
+  /** Moves all of it, or a part, to another account, and gives the rest back. Fails likewise, and where it has expired. */
   capture(actor: Actor, key: string, to: string, amount?: number): Promise<LedgerHoldView>;
 }
 
@@ -34,14 +37,23 @@ export interface LedgerHoldOptions {
   readonly database: Pick<Database, 'transaction'>;
   readonly ledger: Pick<Ledger, 'open' | 'postIn'>;
   readonly holds: TenantStore<LedgerHold>;
+  readonly watches: Store<LedgerHoldWatch>;
   readonly balances: TenantStore<BalanceShard>;
   readonly clock: Clock;
 }
 
+const dayLength = 86_400_000;
+const usualTerm = 7 * dayLength;
+const longestTerm = 90 * dayLength;
+
+export const holdWatchId = (tenant: string, hold: string): string => derivedId('lhw', tenant, hold);
+
 const heldOf = (account: string): string => `${account}:held`;
 
 /** A hold is a transfer to `{account}:held`, so the books show it, and the trial balance counts it. */
-export const createLedgerHolds = ({ database, ledger, holds, balances, clock }: LedgerHoldOptions): LedgerHolds => {
+export const createLedgerHolds = (options: LedgerHoldOptions): LedgerHolds => {
+  const { database, ledger, holds, watches, balances, clock } = options;
+
   const transfer = (key: string, from: string, to: readonly (readonly [string, Money])[]): LedgerTransaction => {
     const total = to.reduce((sum, [, { amount }]) => sum + amount, 0);
     const currency = to[0]?.[1].currency ?? '';
@@ -84,19 +96,29 @@ export const createLedgerHolds = ({ database, ledger, holds, balances, clock }: 
     await ledger.open(tenant, [posting]);
     await database.transaction((transaction) => {
       transaction.update(holds.of(tenant), id, next, { revision });
+      transaction.delete(watches, holdWatchId(tenant, id));
       ledger.postIn(transaction, tenant, [posting]);
     });
     return { key: id, ...next };
   };
 
+  const expiryOf = (asked: string | undefined): string => {
+    const now = clock.now();
+    const at = asked === undefined ? now + usualTerm : Date.parse(asked);
+    if (at > now && at <= now + longestTerm) return isoTime(at);
+    throw new OmniError('invalid-request', 'A hold expires within 90 days from now.');
+  };
+
   return {
-    place: async ({ tenant }, { key, account, amount: { amount, currency } }) => {
+    place: async ({ tenant }, { key, account, amount: { amount, currency }, expiresAt: asked }) => {
       const name = accountOf(account, currency);
       requireHoldable(name);
       const posting = transfer(`hold:${key}:placed`, account, [[heldOf(account), { amount, currency }]]);
       if (amount <= 0) throw new OmniError('invalid-request', 'A hold is of a positive amount.');
       const placedAt = isoTime(clock.now());
-      const hold: LedgerHold = { account, currency, amount, status: 'held', captured: 0, placedAt, settledAt: null };
+      const expiresAt = expiryOf(asked);
+      const terms = { account, currency, amount, placedAt, expiresAt };
+      const hold: LedgerHold = { ...terms, status: 'held', captured: 0, settledAt: null };
       await ledger.open(tenant, [posting]);
       const store = holds.of(tenant);
       try {
@@ -108,6 +130,7 @@ export const createLedgerHolds = ({ database, ledger, holds, balances, clock }: 
           if (there !== undefined) throw new OmniError('already-exists', 'This hold is placed.');
           if (available < amount) throw new OmniError('precondition-failed', 'There is not enough to hold.');
           transaction.create(store, key, hold);
+          transaction.create(watches, holdWatchId(tenant, key), { tenant, hold: key, dueAt: expiresAt });
           ledger.postIn(transaction, tenant, [posting]);
         });
         return { key, ...hold };
@@ -130,6 +153,9 @@ export const createLedgerHolds = ({ database, ledger, holds, balances, clock }: 
       const wanted = amount ?? hold.value.amount;
       if (hold.value.status === 'captured' && hold.value.captured === wanted) return { key, ...hold.value };
       if (hold.value.status !== 'held') throw new OmniError('precondition-failed', 'The hold is settled.');
+      if (Date.parse(hold.value.expiresAt) <= clock.now()) {
+        throw new OmniError('precondition-failed', 'The hold has expired.');
+      }
       if (!Number.isSafeInteger(wanted) || wanted <= 0 || wanted > hold.value.amount) {
         throw new OmniError('invalid-request', 'A part of a hold is positive, and no more than it.');
       }

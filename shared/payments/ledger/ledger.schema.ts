@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { tenantCollection } from '../../store/collection.ts';
+import { platformCollection, tenantCollection } from '../../store/collection.ts';
 import { accountNamePattern, accountTypes } from './chart.ts';
 
 /** Units of 10^13 and more are no payment but a mistake. */
@@ -88,12 +88,23 @@ const holdSchema = z.object({
   /** What was taken of it; the rest went back. */
   captured: z.int(),
   placedAt: z.iso.datetime(),
+  /** From then on it can't be captured, and is given back. */
+  expiresAt: z.iso.datetime(),
   settledAt: z.iso.datetime().nullable(),
 });
 export type LedgerHold = z.infer<typeof holdSchema>;
 
 /** By its natural key. */
 export const ledgerHoldCollection = tenantCollection<LedgerHold>({ name: 'ledgerHolds', schema: holdSchema });
+
+const holdWatchSchema = z.object({ tenant: z.string(), hold: z.string(), dueAt: z.iso.datetime() });
+export type LedgerHoldWatch = z.infer<typeof holdWatchSchema>;
+
+/** Holds that are not settled, over all tenants, by when they expire. */
+export const ledgerHoldWatchCollection = platformCollection<LedgerHoldWatch>({
+  name: 'ledgerHoldWatches',
+  schema: holdWatchSchema,
+});
 
 const keySchema = z
   .string()

@@ -2,17 +2,28 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { killAt } from '#tests/support/crashing.ts';
 import { testDatabase } from '#tests/support/firestore.ts';
+import { createDeadLetters, deadLetterCollection } from '../../events/dead-letters.ts';
+import { eventMaker, parseEvent } from '../../events/define-event.ts';
+import type { Job } from '../../events/define-job.ts';
+import { createInbox, inboxCollection } from '../../events/inbox.ts';
+import { createJobRunner } from '../../events/job-runner.ts';
 import { systemActor } from '../../kernel/actor.ts';
-import { manualClock } from '../../kernel/clock.ts';
+import { isoTime, type ManualClock, manualClock } from '../../kernel/clock.ts';
+import { type DomainEvent, platformTenant } from '../../kernel/event.ts';
+import { newId } from '../../kernel/ids.ts';
 import { databaseOn } from '../../store/database.ts';
 import { embeddedDriver } from '../../store/embedded.ts';
+import { outboxCollection } from '../../store/outbox.collection.ts';
 import type { Database } from '../../store/store.ts';
+import { nullLogger } from '../../telemetry/index.ts';
+import { type HoldJobServices, holdExpired, holdSweep, releaseExpiredHold, sweepHolds } from './holds.jobs.ts';
 import { createLedgerHolds } from './holds.ts';
 import {
   ledgerAccountCollection,
   ledgerBalanceCollection,
   ledgerEntryCollection,
   ledgerHoldCollection,
+  ledgerHoldWatchCollection,
 } from './ledger.schema.ts';
 import { createLedger } from './ledger.service.ts';
 import type { LedgerTransaction } from './posting.ts';
@@ -29,9 +40,40 @@ const ledgerOn = (database: Database, clock = manualClock()) => {
     clock,
   };
   const ledger = createLedger(options);
-  const holds = createLedgerHolds({ database, ledger, holds: database.tenants(ledgerHoldCollection), balances, clock });
-  return { ledger, holds, clock };
+  const holdWatches = database.platform(ledgerHoldWatchCollection);
+  const stored = database.tenants(ledgerHoldCollection);
+  const holds = createLedgerHolds({ database, ledger, holds: stored, watches: holdWatches, balances, clock });
+  return { ledger, holds, holdWatches, clock };
 };
+/** What runs the jobs of holds, and what they told. */
+const runnerOf = (
+  database: Database,
+  clock: ManualClock,
+  services: Pick<ReturnType<typeof ledgerOn>, 'holds' | 'holdWatches'>,
+) => {
+  const inbox = database.platform(inboxCollection);
+  const letters = database.platform(deadLetterCollection);
+  const runJob = createJobRunner({
+    database,
+    inbox: createInbox({ entries: inbox, clock }),
+    deadLetters: createDeadLetters({ database, letters, inbox, clock }),
+    logger: nullLogger,
+  });
+  const makeEvent = eventMaker({ source: 'omni/test', clock, newId });
+  const run = (job: Job<HoldJobServices>, event: DomainEvent) => runJob(job, event, { ...services, makeEvent, clock });
+  const sweep = (id: string) => {
+    const tick = { id, tenant: platformTenant, subject: 'tick', data: { schedule: holdSweep.name } };
+    return run(sweepHolds, makeEvent(holdSweep.event, tick));
+  };
+  const expired = async (): Promise<DomainEvent[]> => {
+    const { items } = await database.platform(outboxCollection).query({ limit: 100 });
+    return items
+      .map(({ value }) => parseEvent(JSON.parse(value.event)))
+      .filter(({ type }) => type === holdExpired.type);
+  };
+  return { run, sweep, expired };
+};
+
 const setup = () => ledgerOn(databaseOn(embeddedDriver(), {}));
 
 const eur = (amount: number) => ({ amount, currency: 'EUR' });
@@ -259,5 +301,44 @@ describe('holds', () => {
     expect(won).toBeLessThanOrEqual(3);
     expect(await ledger.balance(actor, held)).toBe(won * 30);
     expect(await ledger.balance(actor, wallet)).toBe(100 - won * 30);
+  });
+
+  it('give back by a timer what nobody settled in time, once, and can not be captured any more', async () => {
+    const clock = manualClock();
+    const database = databaseOn(embeddedDriver(), { now: clock.now });
+    const { ledger, holds, holdWatches } = ledgerOn(database, clock);
+    await ledger.post(actor, deposit);
+    const expiresAt = isoTime(clock.now() + 60_000);
+    await holds.place(actor, { ...hold('h1', 60), expiresAt });
+    await holds.place(actor, hold('h2', 10));
+    await holds.place(actor, { ...hold('h3', 5), expiresAt });
+    await holds.capture(actor, 'h3', 'revenue:sales');
+    const { run, sweep, expired } = runnerOf(database, clock, { holds, holdWatches });
+    await sweep('early');
+    expect(await expired()).toEqual([]);
+    clock.advance(60_000);
+    await expect(holds.capture(actor, 'h1', 'revenue:sales')).rejects.toMatchObject({ code: 'precondition-failed' });
+    await sweep('due');
+    await sweep('at once again');
+    const [event, ...others] = await expired();
+    expect([event?.data, others]).toEqual([{ hold: 'h1' }, []]);
+    if (event === undefined) throw new Error('Nothing expired.');
+    await Promise.all([run(releaseExpiredHold, event), run(releaseExpiredHold, event)]);
+    await run(releaseExpiredHold, event);
+    expect([await ledger.balance(actor, wallet), await ledger.balance(actor, held)]).toEqual([85, 10]);
+    expect((await holdWatches.query({ limit: 10 })).items.map(({ value }) => value.hold)).toEqual(['h2']);
+    clock.advance(7 * 86_400_000);
+    await sweep('a week later');
+    expect((await expired()).map(({ data }) => data)).toEqual([{ hold: 'h1' }, { hold: 'h2' }]);
+  });
+
+  it.each([
+    ['in the past', -1],
+    ['beyond 90 days', 90 * 86_400_000 + 1],
+  ])('have no expiry %s', async (_what, after) => {
+    const { ledger, holds, clock } = setup();
+    await ledger.post(actor, deposit);
+    const late = { ...hold('h1', 1), expiresAt: isoTime(clock.now() + after) };
+    await expect(holds.place(actor, late)).rejects.toMatchObject({ code: 'invalid-request' });
   });
 });

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { isCurrency } from '../../kernel/currencies.ts';
 import { platformCollection, tenantCollection } from '../../store/collection.ts';
+import { encrypted } from '../../store/encrypted-field.ts';
 import { gatewayNameSchema, modeSchema } from '../accounts/gateway-account.schema.ts';
 
 /** Units of 10^12 and more are no payment but a mistake. */
@@ -32,7 +33,7 @@ const currencySchema = z
   .meta({ description: 'ISO 4217.', examples: ['EUR'] });
 const ownText = text(128).meta({ description: 'Your own reference, kept as it is.' });
 
-const sourceSchema = z.strictObject({
+export const sourceSchema = z.strictObject({
   gateway: gatewayNameSchema,
   customer: text(200).optional().meta({ description: "The gateway's id of the payer." }),
   paymentMethod: text(200).optional().meta({ description: "The gateway's id of a means of payment." }),
@@ -88,7 +89,7 @@ export type PaymentInput = z.infer<typeof paymentInputSchema>;
 
 const moneySchema = z.object({ amount: z.int(), currency: z.string() });
 
-const nextActionSchema = z.union([
+export const nextActionSchema = z.union([
   z.object({ kind: z.literal('redirect'), url: z.string() }),
   z.object({ kind: z.literal('client-secret'), clientSecret: z.string() }),
   z.object({
@@ -193,6 +194,8 @@ const paymentShape = {
 
 const paymentSchema = z.object({
   ...paymentShape,
+  /** It may hold what lets somebody else go on with the payment: Stripe's client secret. */
+  nextAction: encrypted(paymentShape.nextAction),
   offSession: z.boolean(),
   returnUrl: z.string().nullable(),
   sources: z.array(sourceSchema),

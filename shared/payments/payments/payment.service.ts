@@ -44,6 +44,8 @@ export interface PaymentService {
   create(actor: Actor, input: PaymentInput): Promise<PaymentView>;
   /** Fails with `not-found`. */
   get(actor: Actor, id: string): Promise<PaymentView>;
+  /** The payment of a `reference` in the mode that is the tenant's where none is given; undefined where there is none. */
+  find(actor: Actor, reference: string): Promise<PaymentView | undefined>;
   /** The newest first. */
   list(actor: Actor, query: PaymentQuery): Promise<Page<PaymentView>>;
   /** After the payer has come back. It does what the gateway's webhook does, and either may come first. */
@@ -205,6 +207,11 @@ export const createPaymentService = (options: PaymentServiceOptions): PaymentSer
       return viewOf(await driver.begin(tenant, await find(tenant, id)));
     },
     get: async ({ tenant }, id) => viewOf(await find(tenant, id)),
+    find: async ({ tenant }, reference) => {
+      const id = derivedId('pay', tenant, await modeOf(tenant, undefined), reference);
+      const stored = await payments.of(tenant).get(id);
+      return stored && viewOf(stored);
+    },
     list: async ({ tenant }, { status, customer, mode, limit, cursor }) => {
       const where: Filter[] = [];
       if (status !== undefined) where.push({ field: 'status', op: '==', value: status });

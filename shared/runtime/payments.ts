@@ -1,0 +1,83 @@
+import { OmniError } from '../kernel/errors.ts';
+import {
+  acmePay,
+  btcPayGateway,
+  createPayments,
+  createPayPalClient,
+  createStripeClient,
+  type OpenGateway,
+  ownAccount,
+  type Payments,
+  paypalGateway,
+  stripeGateway,
+} from '../payments/index.ts';
+import { type AuditLog, publicFetch } from '../security/index.ts';
+import { createIntakeService, intakeCollection, accountCollection as providerAccounts } from '../webhooks/index.ts';
+import type { Runtime } from './runtime.ts';
+
+const needed = (credentials: Readonly<Record<string, string>>, field: string): string => {
+  const value = credentials[field];
+  if (value !== undefined) return value;
+  throw new OmniError('invalid-request', 'Some fields are not valid.', {
+    issues: [{ path: `body.credentials.${field}`, message: 'Is needed by this gateway' }],
+  });
+};
+
+/** Every gateway that there is an adapter of. Only a BTCPay Server is where its tenant says. */
+const gatewayOpener = ({ config, clock }: Pick<Runtime, 'config' | 'clock'>): OpenGateway => {
+  const outbound = publicFetch({ allowPrivate: config.environment === 'local' });
+  return async (name, { credentials, livemode }) => {
+    const field = (wanted: string): string => needed(credentials, wanted);
+    const baseUrl = config.acmepayUrl;
+    if (name === 'acmepay' && baseUrl !== undefined) {
+      return acmePay({ baseUrl, secretKey: field('secretKey'), livemode, clock });
+    }
+    if (name === 'stripe') {
+      const client = createStripeClient({ ...config.stripe, secretKey: field('secretKey'), clock });
+      return stripeGateway({ client, account: ownAccount, clock });
+    }
+    if (name === 'paypal') {
+      const [clientId, clientSecret] = [field('clientId'), field('clientSecret')];
+      return paypalGateway({ client: createPayPalClient({ clientId, clientSecret, livemode, clock }) });
+    }
+    if (name === 'crypto') {
+      const [server, apiKey, store] = [field('serverUrl'), field('apiKey'), field('store')];
+      return btcPayGateway({ baseUrl: server, apiKey, store, livemode, clock, fetch: outbound });
+    }
+    throw new OmniError('precondition-failed', `The gateway ${name} is not available here.`);
+  };
+};
+
+/** What webhooks call a gateway. */
+const providers = { stripe: 'stripe', acmepay: 'acmepay', crypto: 'btcpay' } as const;
+
+type Part = 'config' | 'database' | 'bus' | 'tenants' | 'makeEvent' | 'newId' | 'clock' | 'logger';
+
+/**
+ * Payments with the gateways that there are, by configuration: of the function that has their API, and of those that take
+ * money for what they sell. A module of its own, so that the latter can load it when they first do.
+ */
+export const paymentsOn = (runtime: Pick<Runtime, Part>, audit: Pick<AuditLog, 'record'>): Payments => {
+  const { database, bus, tenants, makeEvent, newId, clock, logger } = runtime;
+  const intake = createIntakeService({
+    database,
+    intake: database.platform(intakeCollection),
+    bus,
+    accounts: database.platform(providerAccounts),
+    makeEvent,
+    clock,
+  });
+  return createPayments({
+    database,
+    openGateway: gatewayOpener(runtime),
+    isSandbox: async (tenant) => (await tenants.get(tenant)).sandboxOf !== undefined,
+    claim: async (gateway, account, tenant) => {
+      if (gateway !== 'paypal') await intake.connect(providers[gateway], account, tenant);
+    },
+    audit,
+    makeEvent,
+    newId,
+    clock,
+    logger,
+  });
+};
