@@ -1,4 +1,7 @@
 import {
+  onchainCollections,
+  onchainJobs,
+  onchainSchedules,
   paymentCollections,
   paymentJobs,
   paymentSchedules,
@@ -8,6 +11,7 @@ import {
   stripeReconciliation,
 } from '#shared/payments/index.ts';
 import { defineFunction } from '#shared/runtime/function.ts';
+import { crypto } from './routes/crypto.ts';
 import { payments as paymentRoutes } from './routes/payments.ts';
 import { paymentsLedger } from './routes/payments-ledger.ts';
 import { paymentsSetup } from './routes/payments-setup.ts';
@@ -18,18 +22,19 @@ import type { PaymentServices } from './services.ts';
 
 export const payments = defineFunction<PaymentServices>({
   name: 'payments',
-  paths: ['/api/v1/stripe', '/api/v1/payments'],
+  paths: ['/api/v1/stripe', '/api/v1/payments', '/api/v1/crypto'],
   // What has a name of its own before what is any payment's id.
   routes: (services) => [
     ...stripe(services),
     ...stripePayments(services),
     ...stripeSubscriptions(services),
+    ...crypto(services),
     ...paymentsLedger(services),
     ...paymentsSetup(services),
     ...paymentRoutes(services),
   ],
-  jobs: [...stripeJobs, ...paymentJobs, paymentsEraser.job],
-  schedules: [stripeReconciliation, ...paymentSchedules],
-  collections: [...stripeCollections, ...paymentCollections],
-  secrets: ['STRIPE_SECRET_KEY'],
+  jobs: [...stripeJobs, ...paymentJobs, ...onchainJobs, paymentsEraser.job],
+  schedules: [stripeReconciliation, ...paymentSchedules, ...onchainSchedules],
+  collections: [...stripeCollections, ...paymentCollections, ...onchainCollections],
+  secrets: ['STRIPE_SECRET_KEY', 'ONCHAIN_RPC_URLS'],
 });

@@ -2,11 +2,16 @@ import { OmniError } from '#shared/kernel/errors.ts';
 import {
   acmePay,
   btcPayGateway,
+  chainsOf,
+  coinbaseRates,
+  createCryptoService,
+  createOnchain,
   createPayments,
   createPayPalClient,
   createStripeClient,
   createStripeServices,
   createSubscriptionService,
+  type Onchain,
   type OpenGateway,
   ownAccount,
   paypalGateway,
@@ -31,9 +36,9 @@ const needed = (credentials: Readonly<Record<string, string>>, field: string): s
 };
 
 /** Every gateway that there is an adapter of. Only a BTCPay Server is where its tenant says. */
-const gatewayOpener = ({ config, clock }: Pick<Runtime, 'config' | 'clock'>): OpenGateway => {
+const gatewayOpener = ({ config, clock }: Pick<Runtime, 'config' | 'clock'>, onchain: Onchain): OpenGateway => {
   const outbound = publicFetch({ allowPrivate: config.environment === 'local' });
-  return async (name, { credentials, livemode }) => {
+  return async (name, { credentials, livemode, tenant }) => {
     const field = (wanted: string): string => needed(credentials, wanted);
     const baseUrl = config.acmepayUrl;
     if (name === 'acmepay' && baseUrl !== undefined) {
@@ -51,6 +56,7 @@ const gatewayOpener = ({ config, clock }: Pick<Runtime, 'config' | 'clock'>): Op
       const [server, apiKey, store] = [field('serverUrl'), field('apiKey'), field('store')];
       return btcPayGateway({ baseUrl: server, apiKey, store, livemode, clock, fetch: outbound });
     }
+    if (name === 'onchain') return onchain.gateway({ credentials, livemode, tenant });
     throw new OmniError('precondition-failed', `The gateway ${name} is not available here.`);
   };
 };
@@ -71,24 +77,30 @@ export const createServices = (runtime: Runtime) => {
     clock,
   });
   const stripeClient = createStripeClient({ ...runtime.config.stripe, clock });
+  const { endpoints, tokens, ratesUrl } = runtime.config.onchain;
+  const chains = chainsOf(endpoints, tokens);
+  const onchain = createOnchain({ database, chains, rates: coinbaseRates({ baseUrl: ratesUrl, clock }), clock });
+  const payments = createPayments({
+    database,
+    openGateway: gatewayOpener(runtime, onchain),
+    isSandbox: async (tenant) => (await tenants.get(tenant)).sandboxOf !== undefined,
+    claim: async (gateway, account, tenant) => {
+      if (gateway !== 'paypal' && gateway !== 'onchain') await intake.connect(providers[gateway], account, tenant);
+    },
+    audit,
+    makeEvent,
+    newId,
+    clock,
+    logger,
+  });
   return {
     erasing: erasingOf(runtime),
     ...createStripeServices({ database, client: stripeClient, makeEvent, newId, clock }),
+    onchain,
+    crypto: createCryptoService({ database, onchain, payments, audit, clock }),
     subscriptions,
     subscriptionService: createSubscriptionService(subscriptions),
-    ...createPayments({
-      database,
-      openGateway: gatewayOpener(runtime),
-      isSandbox: async (tenant) => (await tenants.get(tenant)).sandboxOf !== undefined,
-      claim: async (gateway, account, tenant) => {
-        if (gateway !== 'paypal') await intake.connect(providers[gateway], account, tenant);
-      },
-      audit,
-      makeEvent,
-      newId,
-      clock,
-      logger,
-    }),
+    ...payments,
   };
 };
 
