@@ -17,7 +17,7 @@ type Parts = Parameters<typeof import('#shared/runtime/payments.ts').paymentsOn>
 const paymentsLater = (parts: Parts, audit: Pick<AuditLog, 'record'>): (() => Promise<Payments>) => {
   let loaded: Promise<Payments> | undefined;
   return () => {
-    loaded ??= import('#shared/runtime/payments.ts').then(({ paymentsOn }) => paymentsOn(parts, audit));
+    loaded ??= import('#shared/runtime/payments.ts').then(({ paymentsOn }) => paymentsOn(parts, audit).payments);
     return loaded;
   };
 };

@@ -1,6 +1,9 @@
 import {
   holdJobs,
   holdSweep,
+  onchainCollections,
+  onchainJobs,
+  onchainSchedules,
   paymentCollections,
   paymentJobs,
   paymentSchedules,
@@ -10,6 +13,7 @@ import {
   stripeReconciliation,
 } from '#shared/payments/index.ts';
 import { defineFunction } from '#shared/runtime/function.ts';
+import { crypto } from './routes/crypto.ts';
 import { payments as paymentRoutes } from './routes/payments.ts';
 import { paymentsLedger } from './routes/payments-ledger.ts';
 import { paymentsSetup } from './routes/payments-setup.ts';
@@ -20,18 +24,19 @@ import type { PaymentServices } from './services.ts';
 
 export const payments = defineFunction<PaymentServices>({
   name: 'payments',
-  paths: ['/api/v1/stripe', '/api/v1/payments'],
+  paths: ['/api/v1/stripe', '/api/v1/payments', '/api/v1/crypto'],
   // What has a name of its own before what is any payment's id.
   routes: (services) => [
     ...stripe(services),
     ...stripePayments(services),
     ...stripeSubscriptions(services),
+    ...crypto(services),
     ...paymentsLedger(services),
     ...paymentsSetup(services),
     ...paymentRoutes(services),
   ],
-  jobs: [...stripeJobs, ...paymentJobs, ...holdJobs, paymentsEraser.job],
-  schedules: [stripeReconciliation, ...paymentSchedules, holdSweep],
-  collections: [...stripeCollections, ...paymentCollections],
-  secrets: ['STRIPE_SECRET_KEY'],
+  jobs: [...stripeJobs, ...paymentJobs, ...holdJobs, ...onchainJobs, paymentsEraser.job],
+  schedules: [stripeReconciliation, ...paymentSchedules, holdSweep, ...onchainSchedules],
+  collections: [...stripeCollections, ...paymentCollections, ...onchainCollections],
+  secrets: ['STRIPE_SECRET_KEY', 'ONCHAIN_RPC_URLS'],
 });

@@ -1,4 +1,5 @@
 import {
+  createCryptoService,
   createStripeClient,
   createStripeServices,
   createSubscriptionService,
@@ -14,12 +15,15 @@ export const createServices = (runtime: Runtime) => {
   const subscriptions = database.tenants(subscriptionCollection);
   const { audit } = createAuditing({ ...runtime, blobs, rootBlobs, cipher: subjectCipher(runtime.keyRings) });
   const stripeClient = createStripeClient({ ...runtime.config.stripe, clock });
+  const { payments, onchain } = paymentsOn(runtime, audit);
   return {
     erasing: erasingOf(runtime),
     ...createStripeServices({ database, client: stripeClient, makeEvent, newId, clock }),
+    onchain,
+    crypto: createCryptoService({ database, onchain, payments, audit, clock }),
     subscriptions,
     subscriptionService: createSubscriptionService(subscriptions),
-    ...paymentsOn(runtime, audit),
+    ...payments,
   };
 };
 

@@ -56,6 +56,12 @@ const environmentSchema = z.object({
   SHOPIFY_WEBHOOK_SECRETS: list,
   BTCPAY_WEBHOOK_SECRETS: list,
   ACMEPAY_WEBHOOK_SECRETS: list,
+  /** Nodes of chains, two of different operators for each: `base=https://…`. A secret, because keys are in them. */
+  ONCHAIN_RPC_URLS: list,
+  /** Tokens besides those that are known: `base:USDT:0x…:6:USD`. */
+  ONCHAIN_TOKENS: list,
+  /** Where stablecoins' prices in other currencies come from. */
+  ONCHAIN_RATES_URL: z.url({ protocol: /^https?$/ }).default('https://api.coinbase.com'),
   /** Where the reference gateway is; without it there is none. */
   ACMEPAY_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** The `iss` and `aud` of access tokens. */
@@ -149,6 +155,7 @@ export const loadConfig = (environment: Environment = process.env) => {
       btcPay: env.BTCPAY_WEBHOOK_SECRETS,
     },
     acmepayUrl: env.ACMEPAY_URL,
+    onchain: { endpoints: env.ONCHAIN_RPC_URLS, tokens: env.ONCHAIN_TOKENS, ratesUrl: env.ONCHAIN_RATES_URL },
     stripe: { secretKey: env.STRIPE_SECRET_KEY, baseUrl: env.STRIPE_API_URL },
     mail: {
       kind: env.OMNI_MAIL ?? (env.OMNI_ENVIRONMENT === 'local' ? 'local' : 'smtp'),

@@ -28,6 +28,13 @@ export {
 } from './ledger/ledger.schema.ts';
 export type { Ledger } from './ledger/ledger.service.ts';
 export type { LedgerLine, LedgerTransaction } from './ledger/posting.ts';
+export { chainsOf } from './onchain/chains.ts';
+export * as cryptoSchemas from './onchain/crypto.schema.ts';
+export { type CryptoService, createCryptoService } from './onchain/crypto.service.ts';
+export { onchainJobs, onchainSchedules } from './onchain/onchain.jobs.ts';
+export { onchainCollections } from './onchain/onchain.schema.ts';
+export { createOnchain, type Onchain } from './onchain/onchain.ts';
+export { coinbaseRates, type Rates } from './onchain/rates.ts';
 export { reconciliationViewSchema } from './payments/balances.ts';
 export {
   disputeLost,
@@ -38,6 +45,9 @@ export {
   paymentFailed,
   paymentRefunded,
   paymentSucceeded,
+  receiptAccepted,
+  receiptHeld,
+  receiptReturned,
   refundFailed,
 } from './payments/payment.events.ts';
 export { type PaymentJobServices, paymentJobs, paymentSchedules } from './payments/payment.jobs.ts';

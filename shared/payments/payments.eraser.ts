@@ -1,8 +1,9 @@
 import { defineEraser } from '../erasure/index.ts';
 import { paymentCollections } from './compose.ts';
+import { onchainCollections } from './onchain/onchain.schema.ts';
 import { stripeCollections } from './stripe/stripe.services.ts';
 
 export const paymentsEraser = defineEraser({
   domain: 'payments',
-  collections: [...stripeCollections, ...paymentCollections],
+  collections: [...stripeCollections, ...paymentCollections, ...onchainCollections],
 });

@@ -2,9 +2,13 @@ import { OmniError } from '../kernel/errors.ts';
 import {
   acmePay,
   btcPayGateway,
+  chainsOf,
+  coinbaseRates,
+  createOnchain,
   createPayments,
   createPayPalClient,
   createStripeClient,
+  type Onchain,
   type OpenGateway,
   ownAccount,
   type Payments,
@@ -24,9 +28,9 @@ const needed = (credentials: Readonly<Record<string, string>>, field: string): s
 };
 
 /** Every gateway that there is an adapter of. Only a BTCPay Server is where its tenant says. */
-const gatewayOpener = ({ config, clock }: Pick<Runtime, 'config' | 'clock'>): OpenGateway => {
+const gatewayOpener = ({ config, clock }: Pick<Runtime, 'config' | 'clock'>, onchain: Onchain): OpenGateway => {
   const outbound = publicFetch({ allowPrivate: config.environment === 'local' });
-  return async (name, { credentials, livemode }) => {
+  return async (name, { credentials, livemode, tenant }) => {
     const field = (wanted: string): string => needed(credentials, wanted);
     const baseUrl = config.acmepayUrl;
     if (name === 'acmepay' && baseUrl !== undefined) {
@@ -44,6 +48,7 @@ const gatewayOpener = ({ config, clock }: Pick<Runtime, 'config' | 'clock'>): Op
       const [server, apiKey, store] = [field('serverUrl'), field('apiKey'), field('store')];
       return btcPayGateway({ baseUrl: server, apiKey, store, livemode, clock, fetch: outbound });
     }
+    if (name === 'onchain') return onchain.gateway({ credentials, livemode, tenant });
     throw new OmniError('precondition-failed', `The gateway ${name} is not available here.`);
   };
 };
@@ -57,8 +62,11 @@ type Part = 'config' | 'database' | 'bus' | 'tenants' | 'makeEvent' | 'newId' | 
  * Payments with the gateways that there are, by configuration: of the function that has their API, and of those that take
  * money for what they sell. A module of its own, so that the latter can load it when they first do.
  */
-export const paymentsOn = (runtime: Pick<Runtime, Part>, audit: Pick<AuditLog, 'record'>): Payments => {
-  const { database, bus, tenants, makeEvent, newId, clock, logger } = runtime;
+export const paymentsOn = (
+  runtime: Pick<Runtime, Part>,
+  audit: Pick<AuditLog, 'record'>,
+): { readonly payments: Payments; readonly onchain: Onchain } => {
+  const { config, database, bus, tenants, makeEvent, newId, clock, logger } = runtime;
   const intake = createIntakeService({
     database,
     intake: database.platform(intakeCollection),
@@ -67,12 +75,15 @@ export const paymentsOn = (runtime: Pick<Runtime, Part>, audit: Pick<AuditLog, '
     makeEvent,
     clock,
   });
-  return createPayments({
+  const { endpoints, tokens, ratesUrl } = config.onchain;
+  const rates = coinbaseRates({ baseUrl: ratesUrl, clock });
+  const onchain = createOnchain({ database, chains: chainsOf(endpoints, tokens), rates, clock });
+  const payments = createPayments({
     database,
-    openGateway: gatewayOpener(runtime),
+    openGateway: gatewayOpener(runtime, onchain),
     isSandbox: async (tenant) => (await tenants.get(tenant)).sandboxOf !== undefined,
     claim: async (gateway, account, tenant) => {
-      if (gateway !== 'paypal') await intake.connect(providers[gateway], account, tenant);
+      if (gateway !== 'paypal' && gateway !== 'onchain') await intake.connect(providers[gateway], account, tenant);
     },
     audit,
     makeEvent,
@@ -80,4 +91,5 @@ export const paymentsOn = (runtime: Pick<Runtime, Part>, audit: Pick<AuditLog, '
     clock,
     logger,
   });
+  return { payments, onchain };
 };

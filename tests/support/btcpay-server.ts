@@ -37,9 +37,17 @@ interface Invoice {
   readonly amount: string;
   readonly currency: string;
   readonly createdTime: number;
+  readonly expirationTime: number;
   readonly checkoutLink: string;
   archived: boolean;
   readonly metadata: { readonly orderId: string };
+}
+/** A payment to an invoice, in bitcoin. */
+export interface BtcPayPayment {
+  readonly id: string;
+  readonly receivedDate: number;
+  readonly value: string;
+  readonly status: 'Processing' | 'Settled' | 'Invalid';
 }
 interface PullPayment {
   readonly id: string;
@@ -63,6 +71,7 @@ const [apiKey, store, secret] = ['btcpay-key', 'StoreOfTests1', 'btcpay-webhook-
 const createBook = () => {
   const invoices = new Map<string, Invoice>();
   const pulls = new Map<string, PullPayment>();
+  const paid = new Map<string, BtcPayPayment[]>();
   const events: BtcPayEvent[] = [];
   let last = 0;
   const newId = (): string => {
@@ -83,10 +92,15 @@ const createBook = () => {
   };
 
   const create = (body: unknown): Invoice => {
-    const { amount, currency, metadata } = createSchema.parse(body);
+    const { amount, currency, metadata, checkout } = createSchema.parse(body);
     const id = newId();
     const made = { id, amount, currency, metadata, status: 'New', additionalStatus: 'None', archived: false };
-    const invoice = { ...made, createdTime: now(), checkoutLink: `https://btcpay.example/i/${id}` };
+    const invoice = {
+      ...made,
+      createdTime: now(),
+      expirationTime: now() + checkout.expirationMinutes * 60,
+      checkoutLink: `https://btcpay.example/i/${id}`,
+    };
     invoices.set(id, invoice);
     tell('InvoiceCreated', id);
     return invoice;
@@ -126,6 +140,14 @@ const createBook = () => {
       },
     ],
     ['POST', /^\/invoices\/(\w+)\/status$/, mark],
+    [
+      'GET',
+      /^\/invoices\/(\w+)\/payment-methods$/,
+      (id) =>
+        invoices.has(id)
+          ? [{ paymentMethodId: 'BTC-CHAIN', currency: 'BTC', rate: '50000.0', payments: paid.get(id) ?? [] }]
+          : undefined,
+    ],
     ['POST', /^\/invoices\/(\w+)\/refund$/, refund],
     ['GET', /^\/pull-payments$/, () => [...pulls.values()].map(({ paid: _, ...pull }) => pull)],
     [
@@ -135,7 +157,7 @@ const createBook = () => {
     ],
   ];
 
-  return { invoices, pulls, events, routes, change };
+  return { invoices, pulls, paid, events, routes, change };
 };
 
 const spoil = (fault: BtcPayFault, response: ServerResponse): void => {
@@ -146,7 +168,7 @@ const spoil = (fault: BtcPayFault, response: ServerResponse): void => {
 
 /** As much of BTCPay Server's Greenfield API as we use: stateful, and strict in what it is sent. */
 export const startBtcPayServer = async () => {
-  const { invoices, pulls, events, routes, change } = createBook();
+  const { invoices, pulls, paid, events, routes, change } = createBook();
   const requests: BtcPayRequest[] = [];
   const faults: { readonly fits: (request: BtcPayRequest) => boolean; readonly fault: BtcPayFault }[] = [];
   const answerTo = ({ method, path, body }: BtcPayRequest, query: URLSearchParams): readonly [number, unknown] => {
@@ -208,6 +230,21 @@ export const startBtcPayServer = async () => {
     events,
     requests,
     behaveOn: (fits: (request: BtcPayRequest) => boolean, fault: BtcPayFault) => void faults.push({ fits, fault }),
+    /** A bitcoin is worth 50,000. `after` are seconds after the invoice's time. */
+    pay: (
+      id: string,
+      value: string,
+      { status = 'Settled', after = -60 }: { status?: BtcPayPayment['status']; after?: number } = {},
+    ): void => {
+      const before = paid.get(id) ?? [];
+      const receivedDate = (invoices.get(id)?.expirationTime ?? 0) + after;
+      paid.set(id, [
+        ...before.filter((one) => one.value !== value),
+        { id: `${id}-${value}`, receivedDate, value, status },
+      ]);
+    },
+    become: (id: string, status: string, additionalStatus: string) =>
+      void change(id, status, additionalStatus, status === 'Expired' ? 'InvoiceExpired' : `Invoice${status}`),
     /** The payer's transaction is seen. */
     see: (id: string) => void change(id, 'Processing', 'None', 'InvoiceReceivedPayment'),
     /** It has its confirmations. */

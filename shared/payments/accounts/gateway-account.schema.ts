@@ -2,13 +2,13 @@ import * as z from 'zod';
 import { platformCollection, tenantCollection } from '../../store/collection.ts';
 import { encrypted } from '../../store/encrypted-field.ts';
 
-export const gatewayNames = ['stripe', 'paypal', 'crypto', 'acmepay'] as const;
+export const gatewayNames = ['stripe', 'paypal', 'crypto', 'onchain', 'acmepay'] as const;
 export const gatewayNameSchema = z.enum(gatewayNames);
 export const modeSchema = z.enum(['test', 'live']).meta({ description: 'Test money does not exist.' });
 export type Mode = z.infer<typeof modeSchema>;
 
 /** `stripe-live`: a tenant has one account at each gateway and in each mode. */
-export const accountIdSchema = z.string().regex(/^(stripe|paypal|crypto|acmepay)-(test|live)$/);
+export const accountIdSchema = z.string().regex(/^(stripe|paypal|crypto|onchain|acmepay)-(test|live)$/);
 export const accountIdOf = (gateway: (typeof gatewayNames)[number], mode: Mode): string => `${gateway}-${mode}`;
 
 const costSchema = z

@@ -21,7 +21,7 @@ import {
 /** Makes an adapter of what a tenant gave. Fails with `invalid-request` for credentials that lack something. */
 export type OpenGateway = (
   name: GatewayName,
-  options: { readonly credentials: Credentials; readonly livemode: boolean },
+  options: { readonly credentials: Credentials; readonly livemode: boolean; readonly tenant: string },
 ) => Promise<Gateway>;
 
 /** An account, ready to be called. */
@@ -62,6 +62,8 @@ export interface GatewayAccountOptions {
   readonly clock: Clock;
 }
 
+type Kind = Pick<GatewayAccount, 'gateway' | 'mode'>;
+
 const maxOpen = 5_000;
 const credentialsSchema = z.record(z.string(), z.string());
 const noAccount = () => new OmniError('not-found', 'There is no such gateway account.');
@@ -81,7 +83,7 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
     if (gateway === undefined) {
       if (opened.size >= maxOpen) opened.clear();
       const credentials = credentialsSchema.parse(JSON.parse(value.credentials));
-      gateway = openGateway(value.gateway, { credentials, livemode: value.mode === 'live' });
+      gateway = openGateway(value.gateway, { credentials, livemode: value.mode === 'live', tenant });
       opened.set(key, gateway);
       // A failure is not kept for the next caller.
       gateway.catch(() => opened.delete(key));
@@ -106,8 +108,8 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
   };
 
   /** Whose the credentials are. Those of another mode are refused. */
-  const identify = async (gateway: GatewayName, mode: Mode, credentials: Credentials): Promise<string> => {
-    const opened = await openGateway(gateway, { credentials, livemode: mode === 'live' });
+  const identify = async (tenant: string, { gateway, mode }: Kind, credentials: Credentials): Promise<string> => {
+    const opened = await openGateway(gateway, { credentials, livemode: mode === 'live', tenant });
     const { id, livemode } = await opened.account();
     if (livemode !== (mode === 'live')) {
       throw new OmniError('invalid-request', `These are credentials of the ${livemode ? 'live' : 'test'} mode.`);
@@ -135,7 +137,7 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
       if ((await accounts.of(tenant).get(id)) !== undefined) {
         throw new OmniError('already-exists', 'The tenant has such an account. Change or remove that one.');
       }
-      const providerAccount = await identify(gateway, mode, credentials);
+      const providerAccount = await identify(tenant, { gateway, mode }, credentials);
       await claim(gateway, providerAccount, tenant);
       const now = isoTime(clock.now());
       const times = { createdAt: now, updatedAt: now };
@@ -152,10 +154,7 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
     get: async ({ tenant }, id) => viewOf(tenant, await find(tenant, id)),
     update: async (actor, id, { credentials, ...settings }) => {
       const { value, revision } = await find(actor.tenant, id);
-      if (
-        credentials !== undefined &&
-        (await identify(value.gateway, value.mode, credentials)) !== value.providerAccount
-      ) {
+      if (credentials !== undefined && (await identify(actor.tenant, value, credentials)) !== value.providerAccount) {
         throw new OmniError('invalid-request', 'These are credentials of another account.');
       }
       const next: GatewayAccount = {

@@ -93,6 +93,62 @@ describe('BTCPay', async () => {
     },
   );
 
+  /** 50,000 EUR a bitcoin: 0.018 are the 900.00 that are asked for. */
+  const receipt = (value: string, change: object) => ({ reference: expect.stringMatching(`-${value}$`), ...change });
+  it.each([
+    ['PaidPartial', 'Expired', [['0.010', -60]], [['partial', 50_000, 'held']], 0],
+    ['PaidLate', 'Expired', [['0.018', 60]], [['late', 90_000, 'held']], 0],
+    [
+      'PaidPartial',
+      'Expired',
+      [
+        ['0.010', -60],
+        ['0.008', 60],
+      ],
+      [
+        ['partial', 50_000, 'held'],
+        ['late', 40_000, 'held'],
+      ],
+      0,
+    ],
+    ['PaidOver', 'Settled', [['0.020', -60]], [['surplus', 10_000, 'held']], 90_000],
+    [
+      'PaidOver',
+      'Settled',
+      [
+        ['0.0179', -90],
+        ['0.0021', -60],
+      ],
+      [['surplus', 10_000, 'held']],
+      90_000,
+    ],
+    ['None', 'Settled', [['0.018', -60]], [], 90_000],
+    ['Marked', 'Settled', [['0.010', -60]], [['partial', 50_000, 'accepted']], 50_000],
+    ['Marked', 'Settled', [], [], 90_000],
+    ['None', 'Invalid', [['0.010', -60]], [['partial', 50_000, 'held']], 0],
+    ['Marked', 'Invalid', [['0.018', 60]], [['late', 90_000, 'held']], 0],
+  ] as const)(
+    'tells what came otherwise than asked: %s, %s %o',
+    async (additional, status, payments, receipts, captured) => {
+      const id = `pay_${additional}_${status}_${JSON.stringify(payments)}`;
+      const { reference } = await gateway.create({ ...asked, amount: money(90_000, 'EUR'), payment: id }, 'k');
+      for (const [value, after] of payments) server.pay(reference, value, { after });
+      server.become(reference, status, additional);
+      const payment = await gateway.retrieve(reference);
+      expect(payment?.captured).toEqual(money(captured, 'EUR'));
+      expect(payment?.receipts?.map((one) => [one.kind, one.amount.amount, one.status])).toEqual(receipts);
+    },
+  );
+
+  it('holds nothing of what the chain has not confirmed', async () => {
+    const { reference } = await gateway.create({ ...asked, amount: money(90_000, 'EUR'), payment: 'pay_slow' }, 'k');
+    server.pay(reference, '0.018', { status: 'Processing', after: 60 });
+    server.become(reference, 'Expired', 'PaidLate');
+    expect((await gateway.retrieve(reference))?.receipts).toEqual([]);
+    server.pay(reference, '0.018', { status: 'Settled', after: 60 });
+    expect((await gateway.retrieve(reference))?.receipts).toMatchObject([receipt('0.018', { kind: 'late' })]);
+  });
+
   it('can be canceled until something comes', async () => {
     const one = await gateway.create({ ...asked, payment: 'pay_c1' }, 'k');
     expect(await gateway.cancel(one.reference, 'k')).toMatchObject({ status: 'canceled' });

@@ -4,11 +4,13 @@ import { currencyCodes } from '../../kernel/currencies.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import { compare, fromDecimal, isZero, type Money, subtract, sum, toDecimal, zero } from '../../kernel/money.ts';
 import { outsideSystem } from '../../kernel/outside-system.ts';
+import { worthOf } from '../onchain/amounts.ts';
 import type {
   Gateway,
   GatewayAction,
   GatewayCapabilities,
   GatewayPayment,
+  GatewayReceipt,
   GatewayRefund,
   PaymentStatus,
 } from './gateway.ts';
@@ -60,11 +62,20 @@ const invoiceSchema = z.object({
   amount: z.string(),
   currency: z.string(),
   createdTime: z.int(),
+  expirationTime: z.int(),
   checkoutLink: z.string(),
   archived: z.boolean().default(false),
   metadata: z.looseObject({ orderId: z.string().optional() }),
 });
 type Invoice = z.infer<typeof invoiceSchema>;
+
+/** https://docs.btcpayserver.org/API/Greenfield/v1/#operation/Invoices_GetInvoicePaymentMethods */
+const methodSchema = z.object({
+  /** Of one whole coin in the invoice's currency. */
+  rate: z.string(),
+  payments: z.array(z.object({ id: z.string().min(1), receivedDate: z.int(), value: z.string(), status: z.string() })),
+});
+type Method = z.infer<typeof methodSchema>;
 
 const pullPaymentSchema = z.object({
   id: z.string().min(1),
@@ -91,6 +102,53 @@ const moneyOf = (amount: string, currency: string): Money =>
 const statusOf = ({ status, additionalStatus }: Invoice): PaymentStatus =>
   // Marked by somebody, which is how we cancel; else a payment that the chain did not keep.
   status === 'Invalid' && additionalStatus === 'Marked' ? 'canceled' : statuses[status];
+
+interface Paid {
+  readonly id: string;
+  /** Seconds. */
+  readonly at: number;
+  readonly amount: Money;
+  readonly isSettled: boolean;
+}
+
+/** What was paid to an invoice, the first first, at the rates that it was locked at. */
+const paidBy = (methods: readonly Method[], currency: string): readonly Paid[] =>
+  methods
+    .flatMap(({ rate, payments }) =>
+      payments
+        .filter(({ status }) => status !== 'Invalid')
+        .map(({ id, receivedDate, value, status }): Paid => {
+          const [whole = '', part = ''] = value.split('.');
+          const amount = worthOf(BigInt(`${whole}${part}`), currency, { price: rate, decimals: part.length });
+          return { id, at: receivedDate, amount, isSettled: status === 'Settled' };
+        }),
+    )
+    .filter(({ amount }) => amount.amount > 0)
+    .sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
+
+/** What came otherwise than asked: too much, or to an invoice that is over. Who marks it as settled takes it as it came. */
+const receiptsOf = (invoice: Invoice, paid: readonly Paid[]): readonly GatewayReceipt[] => {
+  const { status, additionalStatus, currency } = invoice;
+  if (status === 'Settled' && additionalStatus === 'PaidOver') {
+    let missing = moneyOf(invoice.amount, currency).amount;
+    return paid.flatMap(({ id, amount }): GatewayReceipt[] => {
+      const over = Math.max(0, amount.amount - missing);
+      missing = Math.max(0, missing - amount.amount);
+      const surplus = { ...amount, amount: over };
+      return over === 0 ? [] : [{ reference: id, kind: 'surplus', amount: surplus, status: 'held' }];
+    });
+  }
+  const isTaken = status === 'Settled' && additionalStatus === 'Marked';
+  if (!isTaken && status !== 'Expired' && status !== 'Invalid') return [];
+  return paid
+    .filter(({ isSettled }) => isSettled || isTaken)
+    .map(({ id, at, amount }) => ({
+      reference: id,
+      kind: at > invoice.expirationTime ? 'late' : 'partial',
+      amount,
+      status: isTaken ? 'accepted' : 'held',
+    }));
+};
 
 /** The invoice stands in an event as `invoiceId`: https://docs.btcpayserver.org/API/Greenfield/v1/#tag/Webhooks. */
 export const btcPayActionOf = (type: string, object: Readonly<Record<string, unknown>>): GatewayAction => {
@@ -119,16 +177,14 @@ const orUndefined = async <R>(call: Promise<R>): Promise<R | undefined> => {
   }
 };
 
-/** Invoices of a BTCPay Server's store, by its Greenfield API (https://docs.btcpayserver.org/API/Greenfield/v1/). */
-export const btcPayGateway = (options: BtcPayOptions): Gateway => {
+/** What a store's server has, and how it is asked. */
+const btcPayStore = (options: BtcPayOptions) => {
   const {
     baseUrl,
     apiKey,
     store,
     livemode,
     clock,
-    refundMethod = 'BTC-CHAIN',
-    lockedFor = 15,
     timeout = 20,
     wait,
     fetch: send = (url, request) => fetch(url, { ...request, redirect: 'error' }),
@@ -178,23 +234,46 @@ export const btcPayGateway = (options: BtcPayOptions): Gateway => {
     };
   };
 
+  /** Most invoices are paid as they were asked to be, and nobody is asked more. */
+  const paidTo = async ({ id, status, additionalStatus, currency }: Invoice): Promise<readonly Paid[]> => {
+    const isUsual =
+      status === 'New' || status === 'Processing' || (additionalStatus === 'None' && status !== 'Invalid');
+    if (isUsual) return [];
+    const path = `/invoices/${encodeURIComponent(id)}/payment-methods`;
+    return paidBy(await call('GET', path, z.array(methodSchema)), currency);
+  };
+
   const viewOf = async (invoice: Invoice): Promise<GatewayPayment> => {
     const [status, amount] = [statusOf(invoice), moneyOf(invoice.amount, invoice.currency)];
     const refunds = status === 'captured' ? await Promise.all((await pullPayments(invoice.id)).map(refundOf)) : [];
     const { orderId } = invoice.metadata;
+    const { currency } = amount;
+    const receipts = receiptsOf(invoice, await paidTo(invoice));
+    const taken = receipts.filter((one) => one.status === 'accepted').map((one) => one.amount);
+    // Marked as settled without a payment of its own: it was paid elsewhere, says who marked it.
+    const captured = taken.length > 0 ? sum(taken, currency) : amount;
     return {
       reference: invoice.id,
       ...(orderId === undefined ? {} : { payment: orderId }),
       status,
       amount,
-      captured: status === 'captured' ? amount : zero(amount.currency),
+      captured: status === 'captured' ? captured : zero(currency),
       refunds,
       disputes: [],
+      receipts,
       ...(status === 'requires-action' ? { nextAction: { kind: 'redirect' as const, url: invoice.checkoutLink } } : {}),
       ...(status === 'failed' ? { decline: 'processing-error' as const } : {}),
       livemode,
     };
   };
+
+  return { system, once, call, read, ofOrder, refundOf, viewOf };
+};
+
+/** Invoices of a BTCPay Server's store, by its Greenfield API (https://docs.btcpayserver.org/API/Greenfield/v1/). */
+export const btcPayGateway = (options: BtcPayOptions): Gateway => {
+  const { livemode, refundMethod = 'BTC-CHAIN', lockedFor = 15 } = options;
+  const { system, once, call, read, ofOrder, refundOf, viewOf } = btcPayStore(options);
 
   return {
     name: 'crypto',

@@ -2,7 +2,7 @@ import type { Money } from '../../kernel/money.ts';
 import type { Page } from '../../kernel/page.ts';
 
 /** Names of gateways, as they stand in payments, accounts and settings. */
-export type GatewayName = 'stripe' | 'paypal' | 'crypto' | 'acmepay';
+export type GatewayName = 'stripe' | 'paypal' | 'crypto' | 'onchain' | 'acmepay';
 
 /**
  * Where a payment stands at a gateway. `requires-action`: the payer has something to do (`nextAction`). `pending`: the
@@ -93,6 +93,18 @@ export interface GatewayDispute {
   readonly status: 'open' | 'won' | 'lost';
 }
 
+/**
+ * Money that came otherwise than it was asked for: less of it before the time was over (`partial`), more (`surplus`), after
+ * the time (`late`), or in another asset. It is the payer's until somebody decides. `accepted` and `returned` are final.
+ */
+export interface GatewayReceipt {
+  readonly reference: string;
+  readonly kind: 'partial' | 'surplus' | 'late' | 'other-asset';
+  /** What it is worth in the payment's currency. */
+  readonly amount: Money;
+  readonly status: 'held' | 'accepted' | 'returned';
+}
+
 /** A payment as the gateway tells it now. Read anew it replaces what we had: it is state, not an event. */
 export interface GatewayPayment {
   /** The gateway's id. */
@@ -101,13 +113,15 @@ export interface GatewayPayment {
   readonly payment?: string | undefined;
   readonly status: PaymentStatus;
   readonly amount: Money;
-  /** 0 until it is captured. */
+  /** 0 until it is captured. With what was accepted of `receipts`. */
   readonly captured: Money;
   /** All there ever were, those that failed too. */
   readonly refunds: readonly GatewayRefund[];
   /** What the gateway kept for itself, where it says so. */
   readonly fee?: Money | undefined;
   readonly disputes: readonly GatewayDispute[];
+  /** Where payers send money by themselves. What was once held stays in it. */
+  readonly receipts?: readonly GatewayReceipt[] | undefined;
   readonly nextAction?: NextAction | undefined;
   readonly decline?: DeclineCode | undefined;
   readonly livemode: boolean;
@@ -163,6 +177,8 @@ export interface Gateway {
   capture(reference: string, amount: Money | undefined, key: string): Promise<GatewayPayment>;
   cancel(reference: string, key: string): Promise<GatewayPayment>;
   refund(reference: string, request: RefundPayment, key: string): Promise<GatewayRefund>;
+  /** Takes what is held as the payment, also where it is another amount. Absent where payers can send nothing unasked. */
+  accept?(reference: string, key: string): Promise<GatewayPayment>;
   /** Undefined where there is none. */
   retrieve(reference: string): Promise<GatewayPayment | undefined>;
   /** By our own id; undefined where there is none (yet). */

@@ -27,6 +27,11 @@ export const paymentDisputed = defineEvent('payments.payment.disputed', paymentD
 export const disputeWon = defineEvent('payments.dispute.won', paymentData);
 export const disputeLost = defineEvent('payments.dispute.lost', paymentData);
 
+/** Money came otherwise than it was asked for, and somebody is to decide what becomes of it. */
+export const receiptHeld = defineEvent('payments.receipt.held', paymentData);
+export const receiptAccepted = defineEvent('payments.receipt.accepted', paymentData);
+export const receiptReturned = defineEvent('payments.receipt.returned', paymentData);
+
 /** One of ours is to be looked at again. */
 export const refreshDue = defineEvent('payments.refresh.due', z.object({ payment: z.string() }));
 

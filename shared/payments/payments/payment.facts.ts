@@ -2,7 +2,7 @@ import type { EventType, MakeEvent } from '../../events/define-event.ts';
 import type { DomainEvent } from '../../kernel/event.ts';
 import { derivedId } from '../../kernel/ids.ts';
 import type { Money } from '../../kernel/money.ts';
-import type { GatewayName, GatewayPayment } from '../gateways/gateway.ts';
+import type { GatewayName, GatewayPayment, GatewayReceipt } from '../gateways/gateway.ts';
 import { type Book, inBook } from '../ledger/chart.ts';
 import type { LedgerTransaction } from '../ledger/posting.ts';
 import {
@@ -14,6 +14,9 @@ import {
   paymentFailed,
   paymentRefunded,
   paymentSucceeded,
+  receiptAccepted,
+  receiptHeld,
+  receiptReturned,
   refundFailed,
 } from './payment.events.ts';
 import type { Payment } from './payment.schema.ts';
@@ -38,19 +41,43 @@ export const gatewayAccounts = (gateway: GatewayName) => ({
   pending: `gateway:${gateway}:pending`,
   /** What payers have paid, until whoever sold something books it as revenue. */
   customers: 'customers:unapplied',
+  /** What payers sent otherwise than they were asked: the payer's until somebody decides. */
+  surplus: 'customers:surplus',
+  undecided: 'customers:undecided',
   fees: `fees:${gateway}`,
   disputes: `disputes:${gateway}`,
   losses: `losses:disputes`,
 });
 
+const receiptFacts = (gateway: GatewayName, { reference, kind, amount, status }: GatewayReceipt): PaymentFact[] => {
+  const { pending, customers, surplus, undecided } = gatewayAccounts(gateway);
+  const account = kind === 'surplus' ? surplus : undecided;
+  const key = `receipt:${reference}`;
+  const held: PaymentFact = { key: `${key}:held`, amount, move: [pending, account], event: receiptHeld };
+  if (status === 'held') return [held];
+  return status === 'accepted'
+    ? [held, { key: `${key}:accepted`, amount, move: [account, customers], event: receiptAccepted }]
+    : [held, { key: `${key}:returned`, amount, move: [account, pending], event: receiptReturned }];
+};
+
+/** What was accepted is captured too, and booked under its own key. The rest came as it was asked for. */
+const captureFacts = (gateway: GatewayName, { captured, receipts = [] }: GatewayPayment): readonly PaymentFact[] => {
+  if (captured.amount <= 0) return [];
+  const { pending, customers } = gatewayAccounts(gateway);
+  const accepted = receipts.filter(({ status }) => status === 'accepted');
+  const asAsked = accepted.reduce((rest, { amount }) => rest - amount.amount, captured.amount);
+  if (asAsked <= 0) return [{ key: 'accepted', amount: captured, event: paymentSucceeded }];
+  const amount = { ...captured, amount: asAsked };
+  return [{ key: `captured:${asAsked}`, amount, move: [pending, customers], event: paymentSucceeded }];
+};
+
 const moneyFacts = (gateway: GatewayName, remote: GatewayPayment): readonly PaymentFact[] => {
   const { pending, customers, fees, disputes, losses } = gatewayAccounts(gateway);
-  const facts: PaymentFact[] = [];
-  const { captured, fee } = remote;
-  if (captured.amount > 0) {
-    const key = `captured:${captured.amount}`;
-    facts.push({ key, amount: captured, move: [pending, customers], event: paymentSucceeded });
-  }
+  const facts: PaymentFact[] = [
+    ...captureFacts(gateway, remote),
+    ...(remote.receipts ?? []).flatMap((receipt) => receiptFacts(gateway, receipt)),
+  ];
+  const { fee } = remote;
   if (fee !== undefined && fee.amount > 0) {
     facts.push({ key: `fee:${fee.currency}:${fee.amount}`, amount: fee, move: [fees, pending] });
   }

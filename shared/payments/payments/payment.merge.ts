@@ -69,6 +69,7 @@ export const mergePayment = (local: Payment, { id, gateway, remote, fetchedAt, n
     captured: remote.captured.amount,
     refunded: sumOf(refunds.filter(({ status }) => status !== 'failed' && status !== 'created')),
     disputed: sumOf(remote.disputes.filter(({ status }) => status !== 'won').map(({ amount }) => amount)),
+    held: sumOf((remote.receipts ?? []).filter(({ status }) => status === 'held').map(({ amount }) => amount)),
     fee: remote.fee ?? null,
     nextAction: remote.nextAction ?? null,
     decline: remote.decline ?? null,

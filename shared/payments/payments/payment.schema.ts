@@ -184,6 +184,7 @@ const paymentShape = {
   captured: z.int(),
   refunded: z.int().meta({ description: 'Of refunds that did not fail.' }),
   disputed: z.int().meta({ description: 'Of disputes that were not won.' }),
+  held: z.int().default(0).meta({ description: 'What came otherwise than asked, and waits for a decision.' }),
   fee: moneySchema.nullable(),
   nextAction: nextActionSchema.nullable(),
   decline: declineSchema.nullable(),

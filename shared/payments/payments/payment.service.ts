@@ -108,6 +108,7 @@ const draftOf = (id: string, input: PaymentInput, mode: Mode, routing: Route, no
     captured: 0,
     refunded: 0,
     disputed: 0,
+    held: 0,
     fee: null,
     nextAction: null,
     decline: null,
