@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { Requests } from './bodies.ts';
 import { type Operation, pathWith } from './operations.ts';
 import { request } from './runtime.ts';
 
@@ -40,8 +41,35 @@ export const makeBilling = async (operations: readonly Operation[], key: string,
   await make('meters', { id: meter, aggregation: 'sum' });
   await make('meters', { id: `${meter}-2`, aggregation: 'sum' });
   const line = { description: 'Work', unitAmount: 1_000 };
-  const invoice = await make('invoices', { customer: buyer, lines: [line] });
-  await send('POST', 'invoices/{id}/finalise', undefined, { id: invoice });
+  const draft = () => make('invoices', { customer: buyer, lines: [line] });
+  const open = async (): Promise<string> => {
+    const id = await draft();
+    await send('POST', 'invoices/{id}/finalise', undefined, { id });
+    return id;
+  };
+  const invoice = await open();
+  // What can be done once needs one of its own.
+  const invoices = {
+    finalise: await draft(),
+    pay: await open(),
+    void: await open(),
+    'give-up': await open(),
+    charge: await open(),
+    'credit-notes': await open(),
+  };
+  const acted = async (verb: string, body?: unknown): Promise<string> => {
+    const id = await make('subscriptions', subscribed);
+    if (verb !== '') await send('POST', `subscriptions/{id}/${verb}`, body, { id });
+    return id;
+  };
+  const subscriptions = {
+    change: await acted(''),
+    cancel: await acted(''),
+    pause: await acted(''),
+    keep: await acted('cancel', { when: 'period-end' }),
+    resume: await acted('pause', {}),
+  };
+  const business = await make('customers', { ...who, kind: 'business', vatId: 'DE136695976' });
   await send('POST', 'customers/{id}/credits', { amount: 500, currency: 'EUR', reason: 'Gift' }, { id: customer });
   const held = await send('POST', 'customers/{id}/holds', { amount: 100, currency: 'EUR' }, { id: customer });
   const { id: hold } = z.object({ id: z.string() }).parse(await held.json());
@@ -51,7 +79,7 @@ export const makeBilling = async (operations: readonly Operation[], key: string,
     { key: 'other', price },
   ];
   const trial = { name: 'Trial', variants, baseRate: 0.1, effect: 0.02 };
-  const [experiment] = [
+  const [experiment, stopped] = [
     await make('../monetization/experiments', trial),
     await make('../monetization/experiments', trial),
   ];
@@ -63,16 +91,84 @@ export const makeBilling = async (operations: readonly Operation[], key: string,
     ...of('prices/{id}', { id: price }, ['quote']),
     ...of('coupons/{id}', { id: coupon }),
     ...of('promotion-codes/{code}', { code }),
-    ...of('customers/{id}', { id: customer }, ['vat-check', 'wallet', 'credits', 'holds']),
+    ...of('customers/{id}', { id: customer }, ['wallet', 'credits', 'holds']),
+    [`${base}/customers/{id}/vat-check`, { id: business }],
     ...of('customers/{id}/holds/{hold}/settle', { id: customer, hold }),
-    ...of('subscriptions/{id}', { id: subscription }, ['preview', 'change', 'cancel', 'keep', 'pause', 'resume']),
+    ...of('subscriptions/{id}', { id: subscription }, ['preview']),
+    ...Object.entries(subscriptions).map(([verb, id]) => [`${base}/subscriptions/{id}/${verb}`, { id }]),
     ...of('meters/{id}', { id: meter }, ['corrections']),
     ...of('customers/{id}/usage/{meter}', { id: customer, meter }),
     [`/api/v1/monetization/customers/{id}/entitlements`, { id: customer }],
-    ...['', '/stop', '/assignments', '/conversions'].map((verb) => [
+    [`/api/v1/monetization/experiments/{id}/stop`, { id: stopped }],
+    ...['', '/assignments', '/conversions'].map((verb) => [
       `/api/v1/monetization/experiments/{id}${verb}`,
       { id: experiment },
     ]),
-    ...of('invoices/{id}', { id: invoice }, ['finalise', 'pay', 'void', 'give-up', 'credit-notes', 'pdf', 'xml']),
+    ...of('invoices/{id}', { id: invoice }, ['pdf', 'xml']),
+    ...Object.entries(invoices).map(([verb, id]) => [`${base}/invoices/{id}/${verb}`, { id }]),
   ]);
+};
+
+/** What can be done once with each of these: a second time the state refuses it. */
+export const billingOnce: readonly string[] = [
+  ...['finalise', 'pay', 'void', 'give-up'].map((verb) => `${base}/invoices/{id}/${verb}`),
+  ...['cancel', 'keep', 'pause', 'resume'].map((verb) => `${base}/subscriptions/{id}/${verb}`),
+  `${base}/customers/{id}/holds/{hold}/settle`,
+];
+
+/** Bodies that name what the tenant sells, and to whom. */
+export const billingRequests = (
+  resources: Readonly<Record<string, Readonly<Record<string, string>>>>,
+  tenant: string,
+): Requests => {
+  const idIn = (path: string): string => resources[`${base}/${path}`]?.id ?? '';
+  const [product, price, coupon] = [idIn('products/{id}'), idIn('prices/{id}'), idIn('coupons/{id}')];
+  const [customer, meter] = [idIn('customers/{id}'), idIn('meters/{id}')];
+  const amounts = { EUR: { model: 'flat', amount: 900 } };
+  const items = [{ price, quantity: 2 }];
+  const address = { line1: 'Street 1', postalCode: '10117', city: 'Berlin' };
+  const variants = [
+    { key: 'control', price },
+    { key: 'other', price },
+  ];
+  const event = { id: 'call-1', customer, meter, at: '2026-01-01T00:00:00.000Z', value: 1 };
+  const bodies = {
+    'PUT settings': { seller: { name: 'Seller', address, country: 'DE', vatId: 'DE136695976' } },
+    'POST products': { name: 'Basic' },
+    'PATCH products/{id}': { name: 'Pro' },
+    'POST prices': { product, interval: { unit: 'month', count: 1 }, amounts },
+    'PATCH prices/{id}': { name: 'Monthly' },
+    'POST prices/{id}/quote': { quantity: 3 },
+    'POST coupons': { name: 'Less', discount: { kind: 'percent', basisPoints: 100 }, duration: { kind: 'once' } },
+    'PATCH coupons/{id}': { active: true },
+    'POST promotion-codes': { coupon, code: `NEW-${tenant.toUpperCase()}` },
+    'PATCH promotion-codes/{code}': { active: true },
+    'POST customers': { name: 'Grace', country: 'DE' },
+    'PATCH customers/{id}': { name: 'Grace' },
+    'POST customers/{id}/credits': { amount: 500, currency: 'EUR', reason: 'Gift' },
+    'POST customers/{id}/holds': { amount: 1, currency: 'EUR', seconds: 60 },
+    'POST customers/{id}/holds/{hold}/settle': { used: 50 },
+    'POST subscriptions': { customer: idIn('customers/{id}/vat-check'), items },
+    'POST subscriptions/{id}/preview': { items },
+    'POST subscriptions/{id}/change': { items },
+    'POST subscriptions/{id}/cancel': { when: 'period-end' },
+    'POST subscriptions/{id}/pause': {},
+    'POST meters': { id: `more-of-${tenant}`, aggregation: 'sum' },
+    'POST meters/{id}/corrections': { customer, day: '2026-01-01', value: 5, reason: 'Counted twice' },
+    'POST usage-events': { events: [event] },
+    'POST invoices': { customer, lines: [{ description: 'Work', unitAmount: 1_000 }] },
+    'POST invoices/{id}/pay': {},
+    'POST invoices/{id}/charge': { returnUrl: 'https://app.example.com/' },
+    'POST invoices/{id}/credit-notes': { reason: 'Outage', lines: [{ line: 0, amount: 1 }], refund: 'elsewhere' },
+    'POST ../monetization/decisions': { customer, feature: 'sso' },
+    'POST ../monetization/experiments': { name: 'Trial', variants, baseRate: 0.1, effect: 0.02 },
+    'POST ../monetization/experiments/{id}/assignments': { customer },
+    'POST ../monetization/experiments/{id}/conversions': { customer, revenue: 900 },
+  };
+  return Object.fromEntries(
+    Object.entries(bodies).map(([name, body]) => {
+      const [method, path] = name.split(' ');
+      return [`${method} ${`${base}/${path}`.replace('/billing/../', '/')}`, { body }];
+    }),
+  );
 };

@@ -31,7 +31,7 @@ export interface ChargeRequest {
 export type ChargeResult =
   /** `refunded`: what was paid back of it since, minor units. It falls where a refund failed. */
   | { readonly status: 'succeeded'; readonly payment: string; readonly refunded: number }
-  /** Not known yet. The same reference, asked again, tells. */
+  /** Not decided yet; `payment` is null while it is not known whether a gateway has it. Asked again, it tells. */
   | { readonly status: 'pending'; readonly payment: string | null }
   /** The customer has something to do. */
   | { readonly status: 'needs-action'; readonly payment: string; readonly action: ChargeAction | null }

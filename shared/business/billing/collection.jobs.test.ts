@@ -258,6 +258,21 @@ describe('a charge by the customer', () => {
     expect(charges.made.size).toBe(1);
   });
 
+  it('or a payment by hand: one of twenty at once, on Firestore', { timeout: 60_000 }, async () => {
+    const charges = fakeCharges();
+    const world = billingOn(testDatabase(), { charges });
+    const { actor, invoice } = await subscribed(world, {}, 'manual');
+    const all = Array.from({ length: 10 }, () => [
+      world.checkout.charge(actor, invoice, {}),
+      world.billingInvoices.pay(actor, invoice),
+    ]);
+    const done = (await Promise.allSettled(all.flat())).filter(({ status }) => status === 'fulfilled');
+    expect(done.length).toBeGreaterThan(0);
+    const { status, paid, payments, charge } = await world.billingInvoices.get(actor, invoice);
+    expect([status, paid, payments.length, charge]).toEqual(['paid', 11_900, 1, null]);
+    expect(charges.made.size).toBe(payments[0]?.reference === null ? 0 : 1);
+  });
+
   it('becomes credit notes where it is paid back, one for each part, and none for what was credited for it', async () => {
     const { charges, world, actor, customer, invoice, start, told } = await inSession();
     charges.decide(customer.id, 'succeeded');

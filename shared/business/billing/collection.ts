@@ -90,7 +90,8 @@ export const afterCharge = (
     }
     case 'pending':
     case 'needs-action': {
-      const { status, payment } = result;
+      const { payment } = result;
+      const status = payment === null ? 'asked' : result.status;
       const nextActionAt = invoice.status === 'open' ? isoTime(context.now + pendingPause) : null;
       return { invoice: { ...invoice, charge: { ...charge, status, payment }, nextActionAt }, outcome: 'pending' };
     }

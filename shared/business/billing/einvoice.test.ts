@@ -274,12 +274,6 @@ describe('the rules of EN 16931 over the XML', () => {
       ['BR-CO-25', xml, /<ram:SpecifiedTradePaymentTerms>.*?<\/ram:SpecifiedTradePaymentTerms>/, ''],
       ['BR-CO-26', xml, /<ram:SpecifiedTaxRegistration>.*?<\/ram:SpecifiedTaxRegistration>/, ''],
       ['BR-DEC-14', xml, /(<ram:GrandTotalAmount>[\d.]+)/, '$10'],
-      [
-        'BR-S-01',
-        xml,
-        /<ram:CategoryCode>S(?=<\/ram:CategoryCode><ram:RateApplicablePercent>7)/,
-        '<ram:CategoryCode>E',
-      ],
       ['BR-S-05', xml, /<ram:RateApplicablePercent>19/, '<ram:RateApplicablePercent>0'],
       ['BR-S-08', xml, /<ram:BasisAmount>/, '<ram:BasisAmount>1'],
       ['BR-S-09', xml, /<ram:CalculatedAmount>/, '<ram:CalculatedAmount>9'],

@@ -21,6 +21,8 @@ const resultOf = ({ id, status, decline, refunded, nextAction }: PaymentView): C
     case 'canceled':
       return { status: 'failed', payment: id, decline: decline ?? status };
     case 'created':
+      // Whether a gateway has it is not known.
+      return { status: 'pending', payment: null };
     case 'pending':
     case 'authorised':
       return { status: 'pending', payment: id };

@@ -103,6 +103,8 @@ const storedSchema = z.object({
   ...billingSettingsSchema.shape,
   /** The time that it is for a tenant who tries things out. Null for everybody else. */
   testClock: timeSchema.nullable().default(null),
+  /** Where that time is going just now. */
+  movingTo: timeSchema.nullable().default(null),
   updatedAt: timeSchema.nullable(),
 });
 export type StoredBillingSettings = z.infer<typeof storedSchema>;
@@ -111,6 +113,7 @@ export const billingSettingsViewSchema = z
   .object({
     ...billingSettingsSchema.shape,
     testClock: timeSchema.nullable().meta({ description: 'What time it is here, where that was set. Else null.' }),
+    movingTo: timeSchema.nullable().meta({ description: 'Where that time is going, until it is there.' }),
     updatedAt: timeSchema.nullable(),
   })
   .meta({ id: 'BillingSettingsView' });

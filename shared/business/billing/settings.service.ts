@@ -19,6 +19,8 @@ import {
 export interface BillingContext {
   readonly settings: BillingSettings;
   readonly now: number;
+  /** The test clock is on its way, and does whatever is due at its own time. */
+  readonly isMoving?: boolean;
 }
 
 export interface BillingSettingsService {
@@ -53,7 +55,12 @@ const longestStep = 2 * 366 * 86_400_000;
 
 export const createBillingSettingsService = (options: BillingSettingsOptions): BillingSettingsService => {
   const { database, settings, isSandbox, hasInvoices, audit, makeEvent, newId, clock } = options;
-  const initial: StoredBillingSettings = { ...billingSettingsSchema.parse({}), testClock: null, updatedAt: null };
+  const initial: StoredBillingSettings = {
+    ...billingSettingsSchema.parse({}),
+    testClock: null,
+    movingTo: null,
+    updatedAt: null,
+  };
 
   const write = async (
     actor: Actor,
@@ -81,15 +88,16 @@ export const createBillingSettingsService = (options: BillingSettingsOptions): B
   return {
     get: async ({ tenant }) => (await settings.of(tenant).get(id))?.value ?? initial,
     contextOf: async (tenant) => {
-      const { testClock, ...own } = (await settings.of(tenant).get(id))?.value ?? initial;
-      return { settings: own, now: testClock === null ? clock.now() : Date.parse(testClock) };
+      const { testClock, movingTo, ...own } = (await settings.of(tenant).get(id))?.value ?? initial;
+      const now = testClock === null ? clock.now() : Date.parse(testClock);
+      return { settings: own, now, isMoving: movingTo !== null };
     },
     put: async (actor, input) => {
       const stored = await settings.of(actor.tenant).get(id);
-      const testClock = stored?.value.testClock ?? null;
+      const { testClock, movingTo } = stored?.value ?? initial;
       if (input.seller === null && stored?.value.seller)
         throw badField('body.seller', 'It can be changed, not removed');
-      return write(actor, stored, { ...input, testClock, updatedAt: isoTime(clock.now()) });
+      return write(actor, stored, { ...input, testClock, movingTo, updatedAt: isoTime(clock.now()) });
     },
     setTestClock: async (actor, at) => {
       if (!(await isSandbox(actor.tenant))) {
@@ -112,11 +120,13 @@ export const createBillingSettingsService = (options: BillingSettingsOptions): B
         return write(actor, stored, { ...(stored?.value ?? initial), testClock, updatedAt: isoTime(clock.now()) });
       }
       const subject = newId('clk');
+      const next = { ...stored.value, movingTo: isoTime(to) };
       await database.transaction((transaction) => {
         const data = { to: isoTime(to), step: 0 };
+        transaction.update(settings.of(actor.tenant), id, next, { revision: stored.revision });
         transaction.emit(makeEvent(clockAdvanced, { id: subject, tenant: actor.tenant, subject, data }));
       });
-      return stored.value;
+      return next;
     },
   };
 };

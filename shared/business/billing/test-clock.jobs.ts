@@ -1,5 +1,6 @@
 import { defineJob } from '../../events/define-job.ts';
 import { isoTime } from '../../kernel/clock.ts';
+import { OmniError } from '../../kernel/errors.ts';
 import type { TenantStore } from '../../store/store.ts';
 import type { Biller } from './biller.ts';
 import { clockAdvanced } from './billing.events.ts';
@@ -13,18 +14,20 @@ export interface TestClockServices extends CollectionServices {
 }
 
 const maxSteps = 20_000;
+/** Attempts for which a charge that is being made is waited for. */
+const patience = 10;
 
 /**
  * Moves a tenant's own time on to where something is due next, does it there, and asks for the next step in the same
  * commit; so each renewal, charge and reminder happens at its own time, whatever the distance. What is due at one time is
- * done in one order: subscriptions, then payments.
+ * done in one order: subscriptions, then payments, and charged by nobody else meanwhile.
  */
 export const advanceClock = defineJob({
   name: 'billing.advance-clock',
   on: [clockAdvanced],
   timeout: 120,
   maxAttempts: 20,
-  handle: async ({ tenant, subject, data: { to, step } }, { commit }, services: TestClockServices) => {
+  handle: async ({ tenant, subject, data: { to, step } }, { commit, attempt }, services: TestClockServices) => {
     const { subscriptions, invoices, biller, billingSettings, settingsStore, makeEvent } = services;
     const stored = await settingsStore.of(tenant).get('settings');
     const at = stored?.value.testClock ?? null;
@@ -63,6 +66,9 @@ export const advanceClock = defineJob({
       await collect(tenant, unpaid, services, commit, { more: (transaction) => transaction.emit(next()) });
       return;
     }
+    // Somebody began a charge before time moved on. It is to be decided at its own time, if it can be.
+    const isAsked = owed.items.some(({ value }) => value.charge?.status === 'asked');
+    if (isAsked && attempt <= patience) throw new OmniError('unavailable', 'A charge is being made.');
     const times = [due.items[0]?.value.nextActionAt, owed.items[0]?.value.nextActionAt, to].flatMap((one) => one ?? []);
     const testClock = times.reduce((a, b) => (a < b ? a : b));
     await commit((transaction) => {
@@ -70,6 +76,9 @@ export const advanceClock = defineJob({
         const value = { ...stored.value, testClock: isoTime(Date.parse(testClock)) };
         transaction.update(settingsStore.of(tenant), 'settings', value, { revision: stored.revision });
         transaction.emit(next());
+      } else if (stored.value.movingTo === to) {
+        const value = { ...stored.value, movingTo: null };
+        transaction.update(settingsStore.of(tenant), 'settings', value, { revision: stored.revision });
       }
     });
   },
