@@ -173,6 +173,22 @@ describe('roles', () => {
 });
 
 describe('the settings', () => {
+  it('let an owner alone name who opens accounts that are there', async () => {
+    await tenant('trusting', { signUp: false });
+    const [owner, admin] = [
+      (await person('trusting', 'owner@example.com', ['owner'])).accessToken,
+      (await person('trusting', 'admin@example.com', ['admin'])).accessToken,
+    ];
+    const provider = (issuer: string, linkByEmail = true) => ({ issuer, clientId: 'omni', linkByEmail });
+    const put = async (key: string, one: object, settings = {}) =>
+      (await send('/settings', { method: 'PUT', key, body: { ...settings, providers: { idp: one } } })).status;
+    expect(await put(admin, provider('https://id.example.com'))).toBe(403);
+    expect(await put(admin, provider('https://id.example.com', false))).toBe(200);
+    expect(await put(owner, provider('https://id.example.com'))).toBe(200);
+    expect(await put(admin, provider('https://id.example.com'), { appUrl: 'https://app.example.com' })).toBe(200);
+    expect(await put(admin, provider('https://of-the-admin.example.com'))).toBe(403);
+  });
+
   it('never show a provider’s secret, and keep it under its name for its issuer alone', async () => {
     await tenant('shown');
     const { accessToken: key } = await person('shown', newAddress(), ['owner']);

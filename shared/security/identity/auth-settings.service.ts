@@ -15,7 +15,10 @@ export interface AuthSettingsService {
   /** What holds in a tenant; the defaults where it has said nothing. Up to 30 s old. */
   of(tenant: string): Promise<AuthSettings>;
   view(actor: Actor): Promise<AuthSettingsView>;
-  /** Replaces all. Fails with `forbidden` for a sign-up role that the actor could not give. */
+  /**
+   * Replaces all. Fails with `forbidden` for a sign-up role that the actor could not give, and for who is no owner where
+   * another provider is to open accounts that are there.
+   */
   put(actor: Actor, settings: AuthSettingsInput): Promise<AuthSettingsView>;
   /** The secret that our client has at a provider. */
   clientSecretOf(tenant: string, name: string, provider: OidcProvider): Promise<string | undefined>;
@@ -41,6 +44,13 @@ const viewOf = ({ providers, ...settings }: AuthSettings): AuthSettingsView => (
     ]),
   ),
 });
+
+/** Whether an issuer comes to open accounts that are there by their addresses: whoever runs it can open every one. */
+const opensMore = (next: AuthSettingsInput['providers'], before: AuthSettings['providers']): boolean =>
+  Object.entries(next).some(([name, { issuer, linkByEmail }]) => {
+    const there = before[name];
+    return linkByEmail && !(there?.linkByEmail === true && there.issuer === issuer);
+  });
 
 export const createAuthSettingsService = (options: AuthSettingsOptions): AuthSettingsService => {
   const { settings, roles, cache, protector } = options;
@@ -73,10 +83,9 @@ export const createAuthSettingsService = (options: AuthSettingsOptions): AuthSet
     put: async (actor, input) => {
       await roles.requireGrantable(actor, [input.signUpRole]);
       const before = await read(actor.tenant);
-      const next: AuthSettings = {
-        ...input,
-        providers: await sealed(actor.tenant, input.providers, before?.value.providers ?? {}),
-      };
+      const known = before?.value.providers ?? {};
+      if (opensMore(input.providers, known)) await roles.requireGrantable(actor, ['owner']);
+      const next: AuthSettings = { ...input, providers: await sealed(actor.tenant, input.providers, known) };
       const store = settings.of(actor.tenant);
       if (before === undefined) await store.create(id, next);
       else await store.update(id, next, { revision: before.revision });
