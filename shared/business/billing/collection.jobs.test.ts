@@ -4,7 +4,7 @@ import { fakeCharges } from '#tests/support/charges.ts';
 import { killAt } from '#tests/support/crashing.ts';
 import { testDatabase } from '#tests/support/firestore.ts';
 import type { Actor } from '../../kernel/actor.ts';
-import { manualClock } from '../../kernel/clock.ts';
+import { isoTime, manualClock } from '../../kernel/clock.ts';
 import { OmniError } from '../../kernel/errors.ts';
 import { paymentRefunded, paymentSucceeded } from '../../payments/index.ts';
 import { databaseOn } from '../../store/database.ts';
@@ -132,23 +132,41 @@ describe.each([
     expect(await stateOf(actor, id, invoice)).toMatchObject({ invoice: 'paid' });
   });
 
-  it('goes on with the others where one can not be charged, and duns that one', async () => {
+  it.each([
+    ['invalid-request', 'invalid-request'],
+    ['idempotency-mismatch', 'reference-taken'],
+  ] as const)('goes on with the others where one can not be charged (%s), and duns that one', async (code, decline) => {
     const { actor, customer, id, invoice } = await subscribed(world);
     const other = await world.customer(actor);
     const price = await world.price(actor, { model: 'flat', amount: 10_000 });
     const input = { customer: other.id, items: [{ price: price.id }], collection: 'automatic' };
     const second = (await world.subscribe(actor, input)).invoice ?? '';
     const charge = async (request: ChargeRequest) => {
-      if (request.customer === customer.id) throw new OmniError('invalid-request', 'They have no means of payment.');
+      if (request.customer === customer.id) throw new OmniError(code, 'They have no means of payment.');
       return charges.charge(request);
     };
     const services = { ...world.services, charges: { ...charges, charge } };
-    const data = { run: 'no-means', page: 0 };
+    const data = { run: code, page: 0 };
     const event = world.makeEvent(billingDue, { tenant: actor.tenant, subject: actor.tenant, data });
     expect(await world.runJob(collectDue, event, services)).toBe('done');
     expect(await world.billingInvoices.get(actor, second)).toMatchObject({ status: 'paid' });
-    expect(await world.billingInvoices.get(actor, invoice)).toMatchObject({ lastDecline: 'invalid-request' });
+    expect(await world.billingInvoices.get(actor, invoice)).toMatchObject({ lastDecline: decline });
     expect(await stateOf(actor, id, invoice)).toMatchObject({ invoice: 'open', attempts: 1, subscription: 'past-due' });
+  });
+
+  it('asks for the same amount until a charge is decided, because nothing else can pay meanwhile', async () => {
+    const { actor, customer, invoice } = await subscribed(world);
+    charges.decide(customer.id, 'pending');
+    await world.runJob(chargeInvoice, await finalisedIn(world, actor), world.services);
+    await expect(world.billingInvoices.pay(actor, invoice, 5_000)).rejects.toMatchObject({
+      code: 'precondition-failed',
+    });
+    world.clock.advance(3_600_000);
+    await collectIn(world, actor);
+    const { status, nextActionAt } = await world.billingInvoices.get(actor, invoice);
+    const later = isoTime(world.clock.now() + 3_600_000);
+    world.clock.set(start);
+    expect([status, nextActionAt]).toEqual(['open', later]);
   });
 
   it('reminds of what is sent, from the day after it is due', async () => {
