@@ -44,8 +44,10 @@ const gatewayOpener = ({ config, clock }: Pick<Runtime, 'config' | 'clock'>): Op
       return stripeGateway({ client, account: ownAccount, clock });
     }
     if (name === 'paypal') {
+      const { baseUrl: url, webhookUrl } = config.paypal;
       const [clientId, clientSecret] = [field('clientId'), field('clientSecret')];
-      return paypalGateway({ client: createPayPalClient({ clientId, clientSecret, livemode, clock }) });
+      const client = createPayPalClient({ clientId, clientSecret, livemode, clock, baseUrl: url });
+      return paypalGateway({ client, webhook: credentials.webhookId, webhookUrl });
     }
     if (name === 'crypto') {
       const [server, apiKey, store] = [field('serverUrl'), field('apiKey'), field('store')];
@@ -56,7 +58,7 @@ const gatewayOpener = ({ config, clock }: Pick<Runtime, 'config' | 'clock'>): Op
 };
 
 /** What webhooks call a gateway. */
-const providers = { stripe: 'stripe', acmepay: 'acmepay', crypto: 'btcpay' } as const;
+const providers = { stripe: 'stripe', paypal: 'paypal', acmepay: 'acmepay', crypto: 'btcpay' } as const;
 
 export const createServices = (runtime: Runtime) => {
   const { database, bus, makeEvent, newId, clock, logger, tenants, blobs, lockedBlobs: rootBlobs } = runtime;
@@ -80,9 +82,8 @@ export const createServices = (runtime: Runtime) => {
       database,
       openGateway: gatewayOpener(runtime),
       isSandbox: async (tenant) => (await tenants.get(tenant)).sandboxOf !== undefined,
-      claim: async (gateway, account, tenant) => {
-        if (gateway !== 'paypal') await intake.connect(providers[gateway], account, tenant);
-      },
+      claim: (gateway, { id, livemode, webhook }, tenant) =>
+        intake.connect(providers[gateway], id, tenant, webhook === undefined ? undefined : { id: webhook, livemode }),
       audit,
       makeEvent,
       newId,

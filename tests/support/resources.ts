@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isoTime } from '#shared/kernel/clock.ts';
 import { stripeInvoiceCollection } from '#shared/payments/index.ts';
 import { auditEntryCollection } from '#shared/security/audit/audit-entry.schema.ts';
 import { settledAfter } from '#shared/security/index.ts';
@@ -8,7 +9,7 @@ import { makeBilling } from './billing-resources.ts';
 import type { Operation } from './operations.ts';
 import { makePayments } from './payment-resources.ts';
 import { request, type TestRuntime } from './runtime.ts';
-import { twilioIds, twilioPath } from './signatures.ts';
+import { paypalIds, paypalPath, paypalWebhook, twilioIds, twilioPath } from './signatures.ts';
 import { makeThreats } from './threats.ts';
 
 /** What a tenant has: by path, the values of its parameters that find something of theirs. */
@@ -19,6 +20,14 @@ const churn = '/api/v1/ai-intelligence/churn-prediction';
 
 /** Stands in a path of which nothing is known here. */
 export const nobody = 'nobody';
+
+/** An account at PayPal that sends webhooks: the first tenant's, of those that are made. */
+const makePayPalWebhook = async ({ database, clock }: TestRuntime, tenant: string): Promise<void> => {
+  const accounts = database.platform(accountCollection);
+  const id = `paypal:${paypalIds.account}`;
+  if ((await accounts.get(id)) !== undefined) return;
+  await accounts.create(id, { tenant, connectedAt: isoTime(clock.now()), webhook: paypalWebhook });
+};
 
 /** An account at Stripe, and two of everything that is listed. */
 const makeStripe = async (
@@ -99,6 +108,7 @@ export const makeResources = async (
   const identity = await makeIdentity(runtime, tenant);
   const threats = await makeThreats(runtime, tenant);
   const billing = await makeBilling(operations, key, tenant);
+  await makePayPalWebhook(runtime, tenant);
   await runtime.bus.idle();
   const version = { name: secret, version: '1' };
   const administration = await makeTenancy(make, identity, tenant);
@@ -123,6 +133,7 @@ export const makeResources = async (
     [`${churn}/rollups/{day}`]: { day: '2026-01-01' },
     ...stripe,
     [twilioPath]: twilioIds,
+    [paypalPath]: paypalIds,
   };
   const unknown = ({ path }: Operation) =>
     Object.fromEntries([...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => [name, nobody]));

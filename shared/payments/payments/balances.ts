@@ -70,24 +70,31 @@ export const createBalances = ({ payments, accounts, ledger, clock }: BalanceOpt
   };
 
   /** What a payment moves at the gateway that the books do not have. */
-  const unbooked = ({ gateway }: ConnectedGateway, remote: GatewayPayment, local: Payment | undefined): Item[] => {
+  const unbooked = (
+    { gateway }: ConnectedGateway,
+    remote: GatewayPayment,
+    local: Payment | undefined,
+    on: readonly string[],
+  ): Item[] => {
     const known = new Set(local?.facts.map(({ key }) => key));
-    const { pending } = gatewayAccounts(gateway.name);
     return factsOf(gateway.name, remote).flatMap(({ key, amount, move }) => {
-      if (move === undefined || amount === null || known.has(key) || !move.includes(pending)) return [];
+      if (move === undefined || amount === null || known.has(key)) return [];
+      const [isIn, isOut] = move.map((name) => on.includes(name));
+      // What only moves between them changes nothing of the whole.
+      if (isIn === isOut) return [];
       return [
         {
           payment: local === undefined ? null : (remote.payment ?? null),
           gatewayReference: remote.reference,
           currency: amount.currency,
-          amount: move[0] === pending ? amount.amount : -amount.amount,
+          amount: isIn ? amount.amount : -amount.amount,
           reason: local === undefined ? `no payment of ours: ${key}` : `not booked yet: ${key}`,
         },
       ];
     });
   };
 
-  const differences = async (tenant: string, connected: ConnectedGateway, since: string) => {
+  const differences = async (tenant: string, connected: ConnectedGateway, since: string, on: readonly string[]) => {
     const items: Item[] = [];
     const { gateway } = connected;
     if (gateway.list === undefined) return { items, complete: false };
@@ -97,7 +104,7 @@ export const createBalances = ({ payments, accounts, ledger, clock }: BalanceOpt
       const found = await payments.of(tenant).getMany(remotes.map(({ payment }) => payment ?? 'none'));
       remotes.forEach((remote, i) => {
         const local = found[i]?.value;
-        items.push(...unbooked(connected, remote, local?.account === connected.id ? local : undefined));
+        items.push(...unbooked(connected, remote, local?.account === connected.id ? local : undefined, on));
       });
       if (nextCursor === null) return { items, complete: true };
       cursor = nextCursor;
@@ -112,16 +119,20 @@ export const createBalances = ({ payments, accounts, ledger, clock }: BalanceOpt
       if (gateway.balances === undefined) {
         throw new OmniError('precondition-failed', 'This gateway tells no balance.');
       }
-      const [balances, { items, complete }] = await Promise.all([
-        gateway.balances(),
-        differences(actor.tenant, connected, since),
-      ]);
-      const name = inBook(account.mode, gatewayAccounts(gateway.name).pending);
+      const balances = await gateway.balances();
+      const names = gatewayAccounts(gateway.name);
+      // What is held back for disputes is in the books too, on an account of its own.
+      const isHeld = balances.some(({ withheld }) => withheld !== undefined);
+      const on = isHeld ? [names.pending, names.disputes] : [names.pending];
+      const { items, complete } = await differences(actor.tenant, connected, since, on);
       const currencies = await Promise.all(
-        balances.map(async ({ available, pending }) => {
+        balances.map(async ({ available, pending, withheld }) => {
           const { currency } = available;
-          const total = available.amount + pending.amount;
-          const booked = await bookedOn(actor, `${name}@${currency}`);
+          const total = available.amount + pending.amount + (withheld?.amount ?? 0);
+          const each = await Promise.all(
+            on.map((name) => bookedOn(actor, `${inBook(account.mode, name)}@${currency}`)),
+          );
+          const booked = each.reduce((sum, one) => sum + one, 0);
           const explained = items
             .filter((item) => item.currency === currency)
             .reduce((sum, { amount }) => sum + amount, 0);
