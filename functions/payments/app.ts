@@ -9,8 +9,10 @@ import {
 } from '#shared/payments/index.ts';
 import { defineFunction } from '#shared/runtime/function.ts';
 import { payments as paymentRoutes } from './routes/payments.ts';
+import { paymentsDisputes } from './routes/payments-disputes.ts';
 import { paymentsLedger } from './routes/payments-ledger.ts';
 import { paymentsSetup } from './routes/payments-setup.ts';
+import { paypal } from './routes/paypal.ts';
 import { stripe } from './routes/stripe.ts';
 import { stripePayments } from './routes/stripe-payments.ts';
 import { stripeSubscriptions } from './routes/stripe-subscriptions.ts';
@@ -18,13 +20,15 @@ import type { PaymentServices } from './services.ts';
 
 export const payments = defineFunction<PaymentServices>({
   name: 'payments',
-  paths: ['/api/v1/stripe', '/api/v1/payments'],
+  paths: ['/api/v1/stripe', '/api/v1/paypal', '/api/v1/payments'],
   // What has a name of its own before what is any payment's id.
   routes: (services) => [
     ...stripe(services),
     ...stripePayments(services),
     ...stripeSubscriptions(services),
+    ...paypal(services),
     ...paymentsLedger(services),
+    ...paymentsDisputes(services),
     ...paymentsSetup(services),
     ...paymentRoutes(services),
   ],

@@ -9,7 +9,7 @@ import { operationsOn } from './paypal/operations.ts';
 import { PayPalRefusal } from './paypal/schema.ts';
 import { certificateChain, certificatePath } from './paypal/signing.ts';
 
-export type PayPalFault = 'fail' | 'stall' | 'stall-after' | 'rate-limit' | 'nonsense' | 'refuse';
+export type PayPalFault = 'fail' | 'stall' | 'stall-after' | 'reset-after' | 'rate-limit' | 'nonsense' | 'refuse';
 
 export interface PayPalRequest {
   readonly method: string;
@@ -107,6 +107,11 @@ export const startPayPalServer = async ({ clock = manualClock() }: { readonly cl
     else send(response, 200, JSON.stringify(answer));
   };
 
+  const faultOf = (request: PayPalRequest): PayPalFault | undefined => {
+    const index = faults.findIndex(({ fits }) => fits(request));
+    return index < 0 ? undefined : faults.splice(index, 1)[0]?.fault;
+  };
+
   const serve = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await text(incoming);
     // As a proxy it is sent the whole address.
@@ -118,15 +123,18 @@ export const startPayPalServer = async ({ clock = manualClock() }: { readonly cl
     const key = [incoming.headers['paypal-request-id']].flat()[0];
     const request = { method: incoming.method ?? '', path, key, body: body === '' ? undefined : JSON.parse(body) };
     requests.push(request);
-    const index = faults.findIndex(({ fits }) => fits(request));
-    const fault = index < 0 ? undefined : faults.splice(index, 1)[0]?.fault;
-    if (fault !== undefined && fault !== 'stall-after') return spoil(fault, response);
+    const fault = faultOf(request);
+    if (fault !== undefined && !fault.endsWith('-after')) {
+      spoil(fault, response);
+      return;
+    }
     const pem = certificates.get(path);
     if (pem !== undefined) return send(response, 200, pem);
     const [, merchant] = /^Bearer A21AA-(\w+)$/.exec(incoming.headers.authorization ?? '') ?? [];
     if (merchant === undefined) return send(response, ...refused(401, 'AUTHENTICATION_FAILURE'));
     const [status, answer] = once(request, merchant, searchParams);
     if (fault === undefined) send(response, status, answer);
+    else if (fault === 'reset-after') incoming.socket.destroy();
   };
 
   const server = createServer((incoming, response) => void serve(incoming, response));

@@ -118,7 +118,7 @@ export const makeResources = async (
     ...threats,
     ...administration,
     ...billing,
-    ...(await makePayments(runtime, tenant)),
+    ...(await makePayments(runtime, operations, key, tenant)),
     [`${advanced}/secrets/{name}`]: { name: secret },
     [`${advanced}/secrets/{name}/versions`]: { name: secret },
     [`${advanced}/secrets/{name}/versions/{version}/value`]: version,

@@ -69,21 +69,23 @@ const feeOf = (all: readonly OrdersCapture[], currency: string): Money | undefin
 };
 
 /**
- * Refunds without what PayPal itself has given back for a dispute: that is the dispute's, and would be counted twice. Ours
- * have our id. What somebody else gives back while a dispute is open counts as the dispute's too, until that is won.
+ * Refunds without what PayPal itself has given back for a dispute: that is the dispute's, and would be booked twice. Ours
+ * have our id. While a dispute is open, whatever else was given back since may be its end; what was not is counted then.
  */
 const refundsBesides = (refunds: readonly Refund[], disputes: readonly PayPalDispute[]): readonly Refund[] => {
-  const open = disputes.filter(({ status }) => status !== 'won').map((dispute) => ({ dispute, isMet: false }));
-  return refunds.filter((refund) => {
-    if (refund.customId !== undefined) return true;
-    const madeAt = Date.parse(text(refund.createTime));
-    const met = open.find(
-      ({ dispute: { amount, openedAt }, isMet }) =>
-        !isMet && madeAt >= openedAt && compare(moneyOf(refund.amount), amount) <= 0,
-    );
-    if (met !== undefined) met.isMet = true;
-    return met === undefined;
-  });
+  const since = ({ openedAt }: PayPalDispute) =>
+    refunds.filter(({ customId, createTime }) => customId === undefined && Date.parse(text(createTime)) >= openedAt);
+  const theirs = new Set<Refund>();
+  for (const dispute of disputes) {
+    const { status, amount, lost = amount } = dispute;
+    if (status === 'open') {
+      for (const one of since(dispute)) if (compare(moneyOf(one.amount), amount) <= 0) theirs.add(one);
+    }
+    const isIt = (one: Refund) => !theirs.has(one) && compare(moneyOf(one.amount), lost) === 0;
+    const end = status === 'lost' ? since(dispute).findLast(isIt) : undefined;
+    if (end !== undefined) theirs.add(end);
+  }
+  return refunds.filter((refund) => !theirs.has(refund));
 };
 
 const disputeOf = ({ openedAt: _, ...dispute }: PayPalDispute): GatewayDispute => dispute;

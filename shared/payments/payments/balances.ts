@@ -39,6 +39,19 @@ export const reconciliationViewSchema = z
   .meta({ id: 'LedgerReconciliation' });
 export type ReconciliationView = z.infer<typeof reconciliationViewSchema>;
 
+export const gatewayBalanceViewSchema = z
+  .object({
+    currency: z.string(),
+    available: z.int().meta({ description: 'What can be paid out, in minor units. Negative where the account owes.' }),
+    pending: z.int().meta({ description: 'What is on its way to that.' }),
+    withheld: z
+      .int()
+      .nullable()
+      .meta({ description: 'What is held back, as for disputes; null where it is taken out.' }),
+  })
+  .meta({ id: 'GatewayBalance' });
+export type GatewayBalanceView = z.infer<typeof gatewayBalanceViewSchema>;
+
 export interface BalanceOptions {
   readonly payments: TenantStore<Payment>;
   readonly accounts: Pick<GatewayAccountService, 'open'>;
@@ -47,6 +60,8 @@ export interface BalanceOptions {
 }
 
 export interface BalanceService {
+  /** What a gateway says now that it owes the account. Fails with `precondition-failed` where it tells no balance. */
+  balances(actor: Actor, account: string): Promise<readonly GatewayBalanceView[]>;
   /**
    * Compares what a gateway says that it owes with the books, and explains the difference payment by payment: what is
    * there and not booked yet, and what is no payment of ours. Fails with `precondition-failed` where it tells no balance.
@@ -112,14 +127,23 @@ export const createBalances = ({ payments, accounts, ledger, clock }: BalanceOpt
     return { items, complete: false };
   };
 
+  const balancesOf = async ({ gateway }: ConnectedGateway) => {
+    if (gateway.balances === undefined) throw new OmniError('precondition-failed', 'This gateway tells no balance.');
+    return gateway.balances();
+  };
+
   return {
+    balances: async ({ tenant }, id) =>
+      (await balancesOf(await accounts.open(tenant, id))).map(({ available, pending, withheld }) => ({
+        currency: available.currency,
+        available: available.amount,
+        pending: pending.amount,
+        withheld: withheld?.amount ?? null,
+      })),
     reconcile: async (actor, id, since) => {
       const connected = await accounts.open(actor.tenant, id);
       const { gateway, account } = connected;
-      if (gateway.balances === undefined) {
-        throw new OmniError('precondition-failed', 'This gateway tells no balance.');
-      }
-      const balances = await gateway.balances();
+      const balances = await balancesOf(connected);
       const names = gatewayAccounts(gateway.name);
       // What is held back for disputes is in the books too, on an account of its own.
       const isHeld = balances.some(({ withheld }) => withheld !== undefined);

@@ -47,6 +47,18 @@ export const orderView = (order: PayPalOrder) => ({
 
 /** Orders, payments, disputes and reports. */
 export const operationsOn = (book: PayPalBook): readonly Operation[] => {
+  /** Takes or holds what the payer agreed to, as the order's intent is. */
+  const charge = (order: PayPalOrder): void => {
+    if (order.intent === 'CAPTURE') {
+      book.capture(order, order.amount);
+      return;
+    }
+    const authorisation = { id: book.newId(), status: 'CREATED', amount: order.amount };
+    order.authorizations.push(authorisation);
+    order.status = 'COMPLETED';
+    book.tell('PAYMENT.AUTHORIZATION.CREATED', order, authorisation);
+  };
+
   const create = ({ merchant, body }: Asked): object => {
     const { intent, purchase_units, payment_source } = createSchema.parse(body);
     const [unit] = purchase_units;
@@ -66,7 +78,7 @@ export const operationsOn = (book: PayPalBook): readonly Operation[] => {
     };
     book.orders.set(order.id, order);
     // A payer who has agreed before is not asked again.
-    if (payment_source?.paypal.vault_id !== undefined && intent === 'CAPTURE') book.capture(order, order.amount);
+    if (payment_source?.paypal.vault_id !== undefined) charge(order);
     return orderView(order);
   };
 
@@ -77,12 +89,7 @@ export const operationsOn = (book: PayPalBook): readonly Operation[] => {
     if (order.status !== 'APPROVED') throw new PayPalRefusal(422, 'ORDER_NOT_APPROVED');
     if (hold !== (order.intent === 'AUTHORIZE')) throw new PayPalRefusal(422, 'ACTION_DOES_NOT_MATCH_INTENT');
     if (order.outcome === 'declined') throw new PayPalRefusal(422, 'INSTRUMENT_DECLINED');
-    if (hold) {
-      const authorisation = { id: book.newId(), status: 'CREATED', amount: order.amount };
-      order.authorizations.push(authorisation);
-      order.status = 'COMPLETED';
-      book.tell('PAYMENT.AUTHORIZATION.CREATED', order, authorisation);
-    } else book.capture(order, order.amount);
+    charge(order);
     return orderView(order);
   };
 
