@@ -42,7 +42,7 @@ const makeStripe = async (
   const customer = await make(`${path}/customers`, { email: `first@${tenant}.example`, paymentMethod });
   const other = await make(`${path}/customers`, { email: `second@${tenant}.example`, paymentMethod });
   const subscribe = () => make(`${path}/subscriptions`, { customer, items: [{ price: 'price_monthly' }] });
-  const [subscription] = [await subscribe(), await subscribe()];
+  const [subscription, ended] = [await subscribe(), await subscribe()];
   const amount = { amount: 1_000, currency: 'EUR' };
   const payment = await make(`${path}/payment-intents`, { amount, paymentMethod, capture: 'manual' });
   const items = [{ price: 'price_once' }];
@@ -58,7 +58,7 @@ const makeStripe = async (
     [`${path}/invoices/{id}`]: { id: `in_1_${tenant}` },
     [`${path}/customers/{id}`]: { id: other },
     [`${path}/subscriptions/{id}`]: { id: subscription },
-    [`${path}/subscriptions/{id}/cancel`]: { id: subscription },
+    [`${path}/subscriptions/{id}/cancel`]: { id: ended },
     [`${path}/payment-intents/{id}`]: { id: payment },
     [`${path}/payment-intents/{id}/capture`]: { id: payment },
     [`${path}/payment-intents/{id}/cancel`]: { id: payment },
