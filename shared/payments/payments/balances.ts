@@ -113,9 +113,13 @@ export const createBalances = ({ payments, accounts, ledger, clock }: BalanceOpt
     const items: Item[] = [];
     const { gateway } = connected;
     if (gateway.list === undefined) return { items, complete: false };
+    const seen = new Set<string>();
     let cursor: string | undefined;
     for (let page = 0; page < maxPages; page += 1) {
-      const { items: remotes, nextCursor } = await gateway.list(since, cursor);
+      const { items: told, nextCursor } = await gateway.list(since, cursor);
+      // Where the list is one of what happened, a payment may be on several pages.
+      const remotes = told.filter(({ reference }) => !seen.has(reference));
+      for (const { reference } of remotes) seen.add(reference);
       const found = await payments.of(tenant).getMany(remotes.map(({ payment }) => payment ?? 'none'));
       remotes.forEach((remote, i) => {
         const local = found[i]?.value;
