@@ -2,6 +2,7 @@ import { defineFunction } from '#shared/runtime/function.ts';
 import { accountCollection, intakeCollection, releaseParked, webhooksEraser } from '#shared/webhooks/index.ts';
 import { acmepay } from './routes/acmepay.ts';
 import { crypto } from './routes/crypto.ts';
+import { paypal } from './routes/paypal.ts';
 import { shopify } from './routes/shopify.ts';
 import { stripe } from './routes/stripe.ts';
 import { twilio } from './routes/twilio.ts';
@@ -16,6 +17,7 @@ export const webhooks = defineFunction<WebhookServices>({
     ...twilio(services),
     ...acmepay(services),
     ...crypto(services),
+    ...paypal(services),
   ],
   jobs: [releaseParked, webhooksEraser.job],
   schedules: [],
@@ -26,5 +28,6 @@ export const webhooks = defineFunction<WebhookServices>({
     'TWILIO_AUTH_TOKEN',
     'ACMEPAY_WEBHOOK_SECRETS',
     'BTCPAY_WEBHOOK_SECRETS',
+    'PAYPAL_CLIENT_SECRET',
   ],
 });

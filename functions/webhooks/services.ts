@@ -1,3 +1,4 @@
+import { askPayPal } from '#shared/payments/gateways/paypal.webhooks.ts';
 import { erasingOf } from '#shared/runtime/erasing.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
@@ -6,6 +7,8 @@ import {
   btcPayVerifier,
   createIntakeService,
   intakeCollection,
+  paypalCertificates,
+  paypalVerifier,
   shopifyVerifier,
   stripeVerifier,
   twilioVerifier,
@@ -31,6 +34,11 @@ export const createServices = (runtime: Runtime) => {
     // BTCPay has no modes: what is deployed is live.
     btcPayLivemode: config.environment === 'cloud',
     verifyAcmepay: acmepayVerifier({ secrets: config.webhooks.acmepay, now: clock.now }),
+    verifyPayPal: paypalVerifier({
+      clock,
+      certificates: paypalCertificates({ ...config.paypal, clock }),
+      ask: config.paypal.verification === 'api' ? askPayPal({ ...config.paypal, clock }) : undefined,
+    }),
     verifyShopify: shopifyVerifier(config.webhooks.shopify),
     verifyTwilio: twilioVerifier(config.twilio),
     received: metrics.counter('webhooks_received_total', 'Accepted webhooks.', ['provider', 'outcome']),

@@ -62,6 +62,16 @@ const environmentSchema = z.object({
   ONCHAIN_TOKENS: list,
   /** Where stablecoins' prices in other currencies come from. */
   ONCHAIN_RATES_URL: z.url({ protocol: /^https?$/ }).default('https://api.coinbase.com'),
+  /** `offline` by PayPal's certificate, `api` by asking PayPal. */
+  PAYPAL_WEBHOOK_VERIFICATION: z.enum(['offline', 'api']).default('offline'),
+  /** Of the app that all webhooks are of, where PayPal is asked. */
+  PAYPAL_CLIENT_ID: optionalText,
+  PAYPAL_CLIENT_SECRET: optionalText,
+  /** The address of `/webhooks/paypal` from outside: webhooks are made there for accounts that name none. */
+  PAYPAL_WEBHOOK_URL: z.url({ protocol: /^https$/ }).optional(),
+  /** A local server in the place of PayPal's, and who it says has issued its certificates (PEM). */
+  PAYPAL_API_URL: z.url({ protocol: /^https?$/ }).optional(),
+  PAYPAL_AUTHORITIES: optionalText,
   /** Where the reference gateway is; without it there is none. */
   ACMEPAY_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** The `iss` and `aud` of access tokens. */
@@ -156,6 +166,14 @@ export const loadConfig = (environment: Environment = process.env) => {
     },
     acmepayUrl: env.ACMEPAY_URL,
     onchain: { endpoints: env.ONCHAIN_RPC_URLS, tokens: env.ONCHAIN_TOKENS, ratesUrl: env.ONCHAIN_RATES_URL },
+    paypal: {
+      verification: env.PAYPAL_WEBHOOK_VERIFICATION,
+      clientId: env.PAYPAL_CLIENT_ID,
+      clientSecret: env.PAYPAL_CLIENT_SECRET,
+      webhookUrl: env.PAYPAL_WEBHOOK_URL,
+      baseUrl: env.PAYPAL_API_URL,
+      authorities: env.PAYPAL_AUTHORITIES,
+    },
     stripe: { secretKey: env.STRIPE_SECRET_KEY, baseUrl: env.STRIPE_API_URL },
     mail: {
       kind: env.OMNI_MAIL ?? (env.OMNI_ENVIRONMENT === 'local' ? 'local' : 'smtp'),

@@ -10,6 +10,8 @@ import {
   type GatewayAccountOptions,
   type OpenGateway,
 } from './accounts/gateway-account.service.ts';
+import { disputeCollection } from './disputes/dispute.schema.ts';
+import { createDisputeService } from './disputes/dispute.service.ts';
 import { createLedgerHolds } from './ledger/holds.ts';
 import {
   ledgerAccountCollection,
@@ -24,6 +26,7 @@ import { createPaymentDriver } from './payments/payment.driver.ts';
 import { parkedPaymentCollection, paymentCollection, paymentWatchCollection } from './payments/payment.schema.ts';
 import { createPaymentService } from './payments/payment.service.ts';
 import { createPaymentSync } from './payments/payment.sync.ts';
+import { createPayPalOrders } from './paypal/paypal-orders.service.ts';
 import { routingRuleCollection } from './routing/routing-rule.schema.ts';
 import { createRoutingRules } from './routing/routing-rule.service.ts';
 
@@ -46,6 +49,7 @@ export const paymentCollections = [
   paymentCollection,
   paymentWatchCollection,
   parkedPaymentCollection,
+  disputeCollection,
   ledgerAccountCollection,
   ledgerEntryCollection,
   ledgerBalanceCollection,
@@ -59,6 +63,7 @@ export const createPayments = (options: PaymentsOptions) => {
   const payments = database.tenants(paymentCollection);
   const watches = database.platform(paymentWatchCollection);
   const parked = database.tenants(parkedPaymentCollection);
+  const disputes = database.tenants(disputeCollection);
   const accountIndex = database.platform(accountIndexCollection);
   const balances = database.tenants(ledgerBalanceCollection);
   const holdWatches = database.platform(ledgerHoldWatchCollection);
@@ -77,8 +82,18 @@ export const createPayments = (options: PaymentsOptions) => {
     index: accountIndex,
   });
   const routingRules = createRoutingRules({ ...options, rules: database.tenants(routingRuleCollection) });
-  const sync = createPaymentSync({ ...options, payments, watches, accounts: gatewayAccounts, ledger });
+  const sync = createPaymentSync({ ...options, payments, watches, disputes, accounts: gatewayAccounts, ledger });
   const driver = createPaymentDriver({ database, payments, accounts: gatewayAccounts, sync, clock });
+  const paymentService = createPaymentService({
+    ...options,
+    payments,
+    watches,
+    parked,
+    accounts: gatewayAccounts,
+    rules: routingRules,
+    driver,
+    sync,
+  });
   return {
     database,
     payments,
@@ -92,16 +107,9 @@ export const createPayments = (options: PaymentsOptions) => {
     gatewayAccounts,
     routingRules,
     sync,
-    paymentService: createPaymentService({
-      ...options,
-      payments,
-      watches,
-      parked,
-      accounts: gatewayAccounts,
-      rules: routingRules,
-      driver,
-      sync,
-    }),
+    paymentService,
+    disputeService: createDisputeService(disputes),
+    paypalOrders: createPayPalOrders({ payments, paymentService }),
     makeEvent: options.makeEvent,
     clock,
     logger: options.logger,

@@ -3,11 +3,14 @@ export {
   gatewayAccountCollection,
   gatewayAccountSettingsSchema,
   gatewayAccountViewSchema,
+  gatewayNameSchema,
   modeSchema,
   newGatewayAccountSchema,
 } from './accounts/gateway-account.schema.ts';
 export type { OpenGateway } from './accounts/gateway-account.service.ts';
 export { createPayments, type Payments, type PaymentsOptions, paymentCollections } from './compose.ts';
+export { disputeStatusSchema, disputeViewSchema } from './disputes/dispute.schema.ts';
+export type { DisputeService } from './disputes/dispute.service.ts';
 export { acmePay } from './gateways/acmepay.ts';
 export { btcPayGateway } from './gateways/btcpay.ts';
 export type { Gateway, GatewayName } from './gateways/gateway.ts';
@@ -35,7 +38,7 @@ export { onchainJobs, onchainSchedules } from './onchain/onchain.jobs.ts';
 export { onchainCollections } from './onchain/onchain.schema.ts';
 export { createOnchain, type Onchain } from './onchain/onchain.ts';
 export { coinbaseRates, type Rates } from './onchain/rates.ts';
-export { reconciliationViewSchema } from './payments/balances.ts';
+export { gatewayBalanceViewSchema, reconciliationViewSchema } from './payments/balances.ts';
 export {
   disputeLost,
   disputeWon,
@@ -71,6 +74,8 @@ export {
 } from './payments/payment.schema.ts';
 export type { PaymentService } from './payments/payment.service.ts';
 export { paymentsEraser } from './payments.eraser.ts';
+export { newPayPalOrderSchema, payPalOrderViewSchema } from './paypal/paypal-order.schema.ts';
+export type { PayPalOrders } from './paypal/paypal-orders.service.ts';
 export { routingRuleInputSchema, routingRuleViewSchema } from './routing/routing-rule.schema.ts';
 export { stripeInvoicePaid, stripeRecordChanged, stripeSubscriptionEnded } from './stripe/stripe.events.ts';
 export { stripeJobs, stripeReconciliation } from './stripe/stripe.jobs.ts';

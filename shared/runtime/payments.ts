@@ -41,8 +41,10 @@ const gatewayOpener = ({ config, clock }: Pick<Runtime, 'config' | 'clock'>, onc
       return stripeGateway({ client, account: ownAccount, clock });
     }
     if (name === 'paypal') {
+      const { baseUrl: url, webhookUrl } = config.paypal;
       const [clientId, clientSecret] = [field('clientId'), field('clientSecret')];
-      return paypalGateway({ client: createPayPalClient({ clientId, clientSecret, livemode, clock }) });
+      const client = createPayPalClient({ clientId, clientSecret, livemode, clock, baseUrl: url });
+      return paypalGateway({ client, webhook: credentials.webhookId, webhookUrl });
     }
     if (name === 'crypto') {
       const [server, apiKey, store] = [field('serverUrl'), field('apiKey'), field('store')];
@@ -54,7 +56,7 @@ const gatewayOpener = ({ config, clock }: Pick<Runtime, 'config' | 'clock'>, onc
 };
 
 /** What webhooks call a gateway. */
-const providers = { stripe: 'stripe', acmepay: 'acmepay', crypto: 'btcpay' } as const;
+const providers = { stripe: 'stripe', paypal: 'paypal', acmepay: 'acmepay', crypto: 'btcpay' } as const;
 
 type Part = 'config' | 'database' | 'bus' | 'tenants' | 'makeEvent' | 'newId' | 'clock' | 'logger';
 
@@ -82,8 +84,11 @@ export const paymentsOn = (
     database,
     openGateway: gatewayOpener(runtime, onchain),
     isSandbox: async (tenant) => (await tenants.get(tenant)).sandboxOf !== undefined,
-    claim: async (gateway, account, tenant) => {
-      if (gateway !== 'paypal' && gateway !== 'onchain') await intake.connect(providers[gateway], account, tenant);
+    claim: async (gateway, { id, livemode, webhook }, tenant) => {
+      // Chains send no webhooks.
+      if (gateway === 'onchain') return;
+      const known = webhook === undefined ? undefined : { id: webhook, livemode };
+      await intake.connect(providers[gateway], id, tenant, known);
     },
     audit,
     makeEvent,

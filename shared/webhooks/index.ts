@@ -5,6 +5,9 @@ export { btcPayVerifier } from './btcpay.signature.ts';
 export { releaseParked } from './intake.jobs.ts';
 export { type Account, accountCollection, type Intake, intakeCollection } from './intake.schema.ts';
 export { type Accepted, createIntakeService, type IntakeService } from './intake.service.ts';
+export { paypalCertificates } from './paypal.certificates.ts';
+export { paypalDelivery } from './paypal.delivery.ts';
+export { paypalVerifier } from './paypal.signature.ts';
 export { shopifyDelivery } from './shopify.delivery.ts';
 export { shopifyVerifier } from './shopify.signature.ts';
 export { stripeDelivery } from './stripe.delivery.ts';
@@ -15,6 +18,7 @@ export {
   acmepayReceived,
   btcPayReceived,
   maxWebhook,
+  paypalReceived,
   type ShopifyEventData,
   type StripeEventData,
   shopifyPrivacyRequested,

@@ -36,7 +36,12 @@ export const intakeCollection = platformCollection<Intake>({
 });
 
 /** Which tenant an account at a provider belongs to. The only source of it: what a payload claims counts for nothing. */
-export const accountSchema = z.object({ tenant: z.string(), connectedAt: z.iso.datetime() });
+export const accountSchema = z.object({
+  tenant: z.string(),
+  connectedAt: z.iso.datetime(),
+  /** The provider's id of the account's webhook, where its signatures are over that too, and its mode. */
+  webhook: z.object({ id: z.string(), livemode: z.boolean() }).optional(),
+});
 export type Account = z.infer<typeof accountSchema>;
 
 export const accountCollection = platformCollection<Account>({ name: 'providerAccounts', schema: accountSchema });

@@ -6,6 +6,7 @@ import { type Clock, isoTime } from '../kernel/clock.ts';
 import { isOmniError } from '../kernel/errors.ts';
 import { platformTenant } from '../kernel/event.ts';
 import { derivedId } from '../kernel/ids.ts';
+import { canonicalJson } from '../kernel/json.ts';
 import type { Database, Store } from '../store/store.ts';
 import { intakeKeeper } from './intake.keeper.ts';
 import type { Account, Intake } from './intake.schema.ts';
@@ -37,8 +38,15 @@ export interface IntakeService {
    * entry. While the bus is down the event waits in the outbox, committed together with the intake.
    */
   accept<D extends Readonly<Record<string, unknown>>>(delivery: Delivery<D>): Promise<Accepted>;
+  /** Whose an account is; undefined where nobody has connected it, as far as this instance knows. */
+  accountOf(provider: Intake['provider'], account: string): Promise<Account | undefined>;
   /** Says which tenant an account belongs to. Fails with `already-exists` when it belongs to another. */
-  connect(provider: Intake['provider'], account: string, tenant: string): Promise<void>;
+  connect(
+    provider: Intake['provider'],
+    account: string,
+    tenant: string,
+    webhook?: NonNullable<Account['webhook']>,
+  ): Promise<void>;
 }
 
 export interface IntakeOptions {
@@ -69,17 +77,29 @@ export const createIntakeService = ({
 }: IntakeOptions): IntakeService => {
   const publish = grouped(bus.publish, 100);
   const keep = intakeKeeper({ database, intake });
-  const known = new Map<string, { readonly tenant: string; readonly until: number }>();
+  const known = new Map<string, { readonly account: Account; readonly until: number }>();
 
-  const tenantOf = async (provider: string, account: string): Promise<string | undefined> => {
+  const accountOf = async (provider: string, account: string): Promise<Account | undefined> => {
     const id = accountId(provider, account);
     const trusted = known.get(id);
-    if (trusted !== undefined && trusted.until > clock.now()) return trusted.tenant;
-    const tenant = (await accounts.get(id))?.value.tenant;
-    if (tenant === undefined) return undefined;
+    if (trusted !== undefined && trusted.until > clock.now()) return trusted.account;
+    const found = (await accounts.get(id))?.value;
+    if (found === undefined) return undefined;
     if (known.size >= maxKnown) known.clear();
-    known.set(id, { tenant, until: clock.now() + trustFor });
-    return tenant;
+    known.set(id, { account: found, until: clock.now() + trustFor });
+    return found;
+  };
+  const tenantOf = async (provider: string, account: string): Promise<string | undefined> =>
+    (await accountOf(provider, account))?.tenant;
+
+  /** Keeps which webhook the tenant's account has now. */
+  const renew = async (id: string, tenant: string, webhook: Account['webhook']): Promise<boolean> => {
+    const found = await accounts.get(id);
+    if (found?.value.tenant !== tenant) return false;
+    if (webhook !== undefined && canonicalJson(webhook) !== canonicalJson(found.value.webhook ?? null)) {
+      await accounts.update(id, { ...found.value, webhook }, { revision: found.revision });
+    }
+    return true;
   };
 
   const release = (provider: Intake['provider'], account: string, tenant: string): Promise<void> =>
@@ -119,14 +139,16 @@ export const createIntakeService = ({
       if (meanwhile !== undefined) await release(provider, account, meanwhile);
       return 'parked';
     },
-    connect: async (provider, account, tenant) => {
+    accountOf,
+    connect: async (provider, account, tenant, webhook) => {
       const id = accountId(provider, account);
+      const connectedAt = isoTime(clock.now());
       try {
-        await accounts.create(id, { tenant, connectedAt: isoTime(clock.now()) });
+        await accounts.create(id, { tenant, connectedAt, ...(webhook === undefined ? {} : { webhook }) });
       } catch (error) {
-        const owner = isOmniError(error, 'already-exists') ? (await accounts.get(id))?.value.tenant : undefined;
-        if (owner !== tenant) throw error;
+        if (!isOmniError(error, 'already-exists') || !(await renew(id, tenant, webhook))) throw error;
       }
+      known.delete(id);
       await release(provider, account, tenant);
     },
   };

@@ -33,6 +33,8 @@ export const stripeOtherReceived = defineEvent('stripe.event.received', stripeEv
 export const acmepayReceived = defineEvent('acmepay.event.received', stripeEventData);
 /** So have BTCPay's. */
 export const btcPayReceived = defineEvent('btcpay.event.received', stripeEventData);
+/** And PayPal's. */
+export const paypalReceived = defineEvent('paypal.event.received', stripeEventData);
 
 export const shopifyEventData = z.object({
   id: z.string(),

@@ -70,7 +70,11 @@ const itemSchema = z.union([
   z.object({ name: z.string() }).transform(({ name }) => ({ id: name })),
 ]);
 const listSchema = z.object({ items: z.array(itemSchema), nextCursor: z.string().nullable() });
-const lists = reads.filter((operation) => parametersIn(operation, 'query').some(({ name }) => name === 'cursor'));
+/** The accounts of the books have the names of the chart, which are the same for every tenant. */
+const namedAlike = ['/api/v1/payments/ledger/accounts'];
+const lists = reads
+  .filter((operation) => parametersIn(operation, 'query').some(({ name }) => name === 'cursor'))
+  .filter(({ path }) => !namedAlike.includes(path));
 
 /** Operations that name in their body what is to be kept apart. */
 const inBody = ['values/decrypt', 'scan/file', 'signed-urls'].map((end) => `POST /api/v1/advanced-security/${end}`);
@@ -170,17 +174,15 @@ describe('a cursor of one tenant', () => {
 
 /** One particular person's, whom the last test's owner is not; or what can be done once, and was. */
 const ofSomebody = ['auth/passkeys/{id}', 'auth/sessions/{id}', 'mfa/factors/{id}', 'mfa/trusted-devices/{id}']
-  .concat(['mfa/resets/{id}/cancel'])
+  .concat(['mfa/resets/{id}/cancel', 'stripe/payment-intents/{id}/capture', 'stripe/payment-intents/{id}/cancel'])
+  .concat(['stripe/subscriptions/{id}/cancel'])
   .map((path) => `/api/v1/${path}`)
   .concat(billingOnce);
 /** What takes something away comes last. */
 const inOrder = [...operations].sort((a, b) => Number(a.method === 'DELETE') - Number(b.method === 'DELETE'));
 
-/** What these take depends on what is sold, owed or paid just then; what their paths name is the tenant's own all the same. */
-const byState = /^\/api\/v1\/(?:payments|stripe)(?:\/|$)/;
-
 describe('the requests that prove this', () => {
-  it.each(named(inOrder.filter(({ path }) => !byState.test(path))))(
+  it.each(named(inOrder))(
     'mean something: their owner is not refused %s for its form',
     async (_name, operation) => {
       const mine = await credentials('acme');

@@ -87,9 +87,7 @@ const unguessable = new Set([
   ...['suspension', 'deletion', 'restoration', 'leave', 'ownership-transfer', 'ownership-transfer/accept']
     .concat(['tenants', 'invitations/accept', 'domains'])
     .map((path) => `POST /api/v1/tenant/${path}`),
-  ...['', '/gateway-accounts', '/ledger/reconciliations', '/ledger/transactions']
-    .concat(['/{id}/cancel', '/{id}/capture', '/{id}/confirm', '/{id}/refunds'])
-    .map((path) => `POST /api/v1/payments${path}`),
+  ...['/gateway-accounts', '/ledger/transactions'].map((path) => `POST /api/v1/payments${path}`),
 ]);
 
 let shared: Promise<Resources> | undefined;

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { goodPassword } from './auth.ts';
 import type { Operation } from './operations.ts';
+import { paymentBodies, stripeBodies } from './payment-bodies.ts';
 import { request, type TestRequest, type TestRuntime } from './runtime.ts';
 
 /** By operation, what is to be sent instead of a body that is made from the document alone. */
@@ -30,6 +31,8 @@ export const makeRequests = async (
   const content = { subject: 'Code', text: '{{ code }}', html: '<p>{{ code }}</p>' };
   const wording = { channel: 'email', template: 'mfa-code', locale: 'en', content };
   return {
+    ...paymentBodies(tenant),
+    ...(await stripeBodies(operations, key)),
     [`POST ${advanced}/values/decrypt`]: { body: { purpose: 'notes', ciphertext } },
     [`POST ${advanced}/scan/file`]: { body: { file } },
     [`POST ${advanced}/signed-urls`]: { body: { action: 'read', file } },

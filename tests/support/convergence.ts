@@ -2,24 +2,15 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import { type ManualClock, manualClock } from '#shared/kernel/clock.ts';
 import type { DomainEvent } from '#shared/kernel/event.ts';
-import { platformTenant } from '#shared/kernel/event.ts';
 import { type AcmePaySandbox, startAcmePaySandbox } from '#shared/payments/acmepay-sandbox/acmepay-sandbox.ts';
 import type { SandboxAccount } from '#shared/payments/acmepay-sandbox/sandbox.book.ts';
 import type { AcmeEvent } from '#shared/payments/acmepay-sandbox/sandbox.schema.ts';
 import type { Gateway } from '#shared/payments/gateways/gateway.ts';
-import {
-  fanOutReconciliation,
-  paymentReconciliation,
-  paymentSweep,
-  reconcileAccount,
-  refreshDuePayment,
-  refreshPayment,
-  startReconciliation,
-  sweepPayments,
-} from '#shared/payments/payments/payment.jobs.ts';
+import { refreshPayment } from '#shared/payments/payments/payment.jobs.ts';
 import { databaseOn } from '#shared/store/database.ts';
 import type { Driver } from '#shared/store/driver.ts';
 import { embeddedDriver } from '#shared/store/embedded.ts';
+import { convergenceSteps } from './convergence-steps.ts';
 import { killAt } from './crashing.ts';
 import { acme, asked, type PaymentWorld, paymentWorld } from './payments.ts';
 
@@ -106,34 +97,7 @@ export const openConvergence = async ({ driver: faulty = (one) => one, gateway: 
   const clock = manualClock();
   const sandbox = await startAcmePaySandbox({ clock, settleAfter: 60 });
   const { engine } = sandbox;
-
-  const until = async (world: PaymentWorld, work: () => Promise<string>): Promise<void> => {
-    for (let i = 0; i < 30; i += 1) {
-      const outcome = await work();
-      if (outcome === 'done' || outcome === 'duplicate') return;
-      // A dead worker's lease ends.
-      clock.advance(80_000);
-    }
-    throw new Error(`The worker of ${String(world.clock.now())} never got through.`);
-  };
-
-  /** The state, without when and by whom it was found out. */
-  const ending = async (world: PaymentWorld, id: string) => {
-    const stored = await world.payments.of('acme').get(id);
-    if (stored === undefined) throw new Error('The payment is gone.');
-    const { syncedAt: _s, updatedAt: _u, attempts: _a, facts, refunds, createdAt: _c, ...rest } = stored.value;
-    const { items } = await world.ledger.entries(acme, { limit: 1_000 });
-    const entries = items.map(({ transaction, account, amount }) => `${transaction} ${account} ${amount}`).sort();
-    const told = (await world.emitted()).filter(({ type }) => /^payments\.(payment|refund|dispute)\./.test(type));
-    return {
-      rest,
-      refunds: refunds.map(({ createdAt: _, ...refund }) => refund).sort((a, b) => (a.id < b.id ? -1 : 1)),
-      facts: facts.map(({ key }) => key).sort(),
-      entries,
-      trial: (await world.ledger.trialBalance(acme, { currency: 'EUR', book: 'test', limit: 50 })).difference,
-      told: told.map(({ id: event, type, data }) => `${event} ${type} ${JSON.stringify(data)}`).sort(),
-    };
-  };
+  const { until, ending, reconcile } = convergenceSteps(clock);
 
   const worldOn = (driver: Driver, step?: <R>(call: () => Promise<R>) => Promise<R>) =>
     paymentWorld({
@@ -143,30 +107,6 @@ export const openConvergence = async ({ driver: faulty = (one) => one, gateway: 
       ...(step && { step }),
       ...(told && { named: (_name, gateway) => told(gateway) }),
     });
-
-  /** Sweep and reconciliation, as their timers start them, until they have nothing more to do. */
-  const reconcile = async (world: PaymentWorld, round: number): Promise<void> => {
-    const jobs = [sweepPayments, startReconciliation, fanOutReconciliation, reconcileAccount, refreshDuePayment];
-    const tick = (schedule: typeof paymentSweep) =>
-      world.makeEvent(schedule.event, {
-        id: `tick_${round}_${schedule.name}`,
-        tenant: platformTenant,
-        subject: 'tick',
-        data: { schedule: schedule.name },
-      });
-    const queue: DomainEvent[] = [tick(paymentSweep), tick(paymentReconciliation)];
-    const seen = new Set((await world.emitted()).map(({ id }) => id));
-    for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
-      const current = event;
-      for (const job of jobs.filter(({ eventTypes }) => eventTypes.includes(current.type))) {
-        await until(world, () => world.run(job, current));
-      }
-      for (const fresh of await world.emitted()) {
-        if (!seen.has(fresh.id)) queue.push(fresh);
-        seen.add(fresh.id);
-      }
-    }
-  };
 
   const run = async ({ capture, method, actions, fates }: Story): Promise<void> => {
     const account = sandbox.open();

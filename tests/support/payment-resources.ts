@@ -1,5 +1,7 @@
+import * as z from 'zod';
 import { systemActor } from '#shared/kernel/actor.ts';
 import { type GatewayAccount, gatewayAccountCollection } from '#shared/payments/accounts/gateway-account.schema.ts';
+import { disputeCollection } from '#shared/payments/disputes/dispute.schema.ts';
 import {
   ledgerAccountCollection,
   ledgerBalanceCollection,
@@ -10,7 +12,8 @@ import { onchainAddressCollection, onchainInvoiceCollection } from '#shared/paym
 import { invoiceId } from '#shared/payments/onchain/onchain.state.ts';
 import { type Payment, parkedPaymentCollection, paymentCollection } from '#shared/payments/payments/payment.schema.ts';
 import { routingRuleCollection } from '#shared/payments/routing/routing-rule.schema.ts';
-import type { TestRuntime } from './runtime.ts';
+import type { Operation } from './operations.ts';
+import { request, type TestRuntime } from './runtime.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
 
@@ -55,11 +58,14 @@ const paymentOf = (tenant: string): Payment => ({
       createdAt: at,
     },
   ],
+  disputes: [],
   facts: [{ key: `captured:2500:${tenant}`, amount: 2_500, at }],
   syncedAt: at,
 });
 
 const path = '/api/v1/payments';
+const orders = '/api/v1/paypal/orders';
+const orderSchema = z.object({ id: z.string(), payment: z.string() });
 
 const wallet = '0x00000000000000000000000000000000000000aa';
 
@@ -116,8 +122,58 @@ const makeOnchain = async ({ database }: TestRuntime, tenant: string) => {
   };
 };
 
-/** Payments, accounts, rules and books of a tenant, without any gateway. */
-export const makePayments = async (runtime: TestRuntime, tenant: string) => {
+/** An account at PayPal in each mode, and orders there: two that are paid, and some that are held. */
+const makePayPal = async (operations: readonly Operation[], key: string, tenant: string) => {
+  const own = operations.find((operation) => operation.path === orders);
+  if (own === undefined) return {};
+  const make = async (to: string, body: unknown) => (await request(own.app, to, { key, method: 'POST', body })).json();
+  for (const mode of ['live', 'test'] as const) {
+    const credentials = { clientId: `${mode}-of-${tenant}`, clientSecret: 'secret' };
+    await make(`${path}/gateway-accounts`, { gateway: 'paypal', mode, credentials });
+  }
+  const order = async (intent: 'capture' | 'authorize') =>
+    orderSchema.parse(await make(orders, { amount: { amount: 90_000, currency: 'EUR' }, intent, vaultId: 'vault-1' }));
+  const [paid, sold] = [await order('capture'), await order('capture')];
+  const hold = () => order('authorize');
+  const [first, second, third] = [await hold(), await hold(), await hold()];
+  const [captured, canceled] = [await hold(), await hold()];
+  return {
+    [`${orders}/{id}`]: { id: paid.id },
+    [`${orders}/{id}/refunds`]: { id: paid.id },
+    [`${orders}/{id}/capture`]: { id: first.id },
+    [`${orders}/{id}/authorize`]: { id: second.id },
+    [`${orders}/{id}/void`]: { id: third.id },
+    [`${path}/{id}`]: { id: sold.payment },
+    [`${path}/{id}/confirm`]: { id: sold.payment },
+    [`${path}/{id}/refunds`]: { id: sold.payment },
+    [`${path}/{id}/timeline`]: { id: sold.payment },
+    [`${path}/{id}/capture`]: { id: captured.payment },
+    [`${path}/{id}/cancel`]: { id: canceled.payment },
+    [`${path}/gateway-accounts/{id}/balances`]: { id: 'paypal-live' },
+  };
+};
+
+const makeDisputes = async ({ database }: TestRuntime, tenant: string) => {
+  const id = `dsp_1_${tenant}`;
+  const common = { payment: `pay_1_${tenant}`, gateway: 'paypal', account: 'paypal-live', mode: 'live' } as const;
+  const about = { amount: 900, currency: 'EUR', status: 'open', lost: 0, reason: null, respondBy: null } as const;
+  const gatewayReference = `PP-D-of-${tenant}`;
+  for (const one of [id, `dsp_2_${tenant}`]) {
+    await database
+      .tenants(disputeCollection)
+      .of(tenant)
+      .create(one, { ...common, ...about, gatewayReference, openedAt: at, updatedAt: at, changes: 1 });
+  }
+  return { [`${path}/disputes/{id}`]: { id } };
+};
+
+/** Payments, accounts, rules and books of a tenant: at PayPal's local server, and without any gateway. */
+export const makePayments = async (
+  runtime: TestRuntime,
+  operations: readonly Operation[],
+  key: string,
+  tenant: string,
+) => {
   const { database, clock } = runtime;
   const account: Omit<GatewayAccount, 'mode'> = {
     gateway: 'acmepay',
@@ -143,7 +199,7 @@ export const makePayments = async (runtime: TestRuntime, tenant: string) => {
     name: `Rule of ${tenant}`,
     priority: 1,
     enabled: true,
-    gateways: ['acmepay' as const],
+    gateways: ['acmepay' as const, 'paypal' as const],
     others: false,
   };
   await database
@@ -171,30 +227,25 @@ export const makePayments = async (runtime: TestRuntime, tenant: string) => {
   });
   const name = `bank:${tenant}`;
   const amount = { amount: 700 + tenant.length, currency: 'EUR' };
-  const key = `deposit:${tenant}`;
+  const deposit = `deposit:${tenant}`;
   await ledger.post(systemActor(tenant, 'test'), {
-    key,
+    key: deposit,
     lines: [
       { account: name, amount },
       { account: `equity:${tenant}`, amount: { ...amount, amount: -amount.amount } },
     ],
     source: ids[0],
   });
-  const [id] = ids;
   const ledgerAccount = `${name}@EUR`;
   return {
     ...(await makeOnchain(runtime, tenant)),
-    [`${path}/{id}`]: { id },
-    [`${path}/{id}/confirm`]: { id },
-    [`${path}/{id}/capture`]: { id },
-    [`${path}/{id}/cancel`]: { id },
-    [`${path}/{id}/refunds`]: { id },
-    [`${path}/{id}/timeline`]: { id },
+    ...(await makeDisputes(runtime, tenant)),
+    ...(await makePayPal(operations, key, tenant)),
     [`${path}/gateway-accounts/{id}`]: { id: 'acmepay-live' },
     [`${path}/routing-rules/{id}`]: { id: rule },
     [`${path}/ledger/accounts/{account}/statement`]: { account: ledgerAccount },
     [`${path}/ledger/accounts/{account}/balance`]: { account: ledgerAccount },
-    [`${path}/ledger/transactions/{key}`]: { key },
-    [`${path}/ledger/transactions/{key}/reverse`]: { key },
+    [`${path}/ledger/transactions/{key}`]: { key: deposit },
+    [`${path}/ledger/transactions/{key}/reverse`]: { key: deposit },
   };
 };

@@ -12,16 +12,22 @@ import type { AcmeEvent } from '#shared/payments/acmepay-sandbox/sandbox.schema.
 import { createPayments, type Payments } from '#shared/payments/compose.ts';
 import { acmePay } from '#shared/payments/gateways/acmepay.ts';
 import type { Gateway, GatewayName } from '#shared/payments/gateways/gateway.ts';
+import { createPayPalClient } from '#shared/payments/gateways/paypal.client.ts';
+import { paypalGateway } from '#shared/payments/gateways/paypal.ts';
 import { paymentInputSchema } from '#shared/payments/payments/payment.schema.ts';
 import { outboxCollection } from '#shared/store/outbox.collection.ts';
 import type { Database } from '#shared/store/store.ts';
 import { nullLogger } from '#shared/telemetry/index.ts';
-import { acmepayDelivery } from '#shared/webhooks/index.ts';
+import { acmepayDelivery, paypalDelivery } from '#shared/webhooks/index.ts';
+import type { PayPalEvent } from './paypal/book.ts';
+import { eventBody } from './paypal/notifications.ts';
+import type { PayPalServer } from './paypal-server.ts';
 
 export interface PaymentWorldOptions {
   readonly database: Database;
   readonly clock: ManualClock;
-  readonly sandbox: AcmePaySandbox;
+  readonly sandbox?: AcmePaySandbox;
+  readonly paypal?: PayPalServer;
   /** Around every call of a gateway. */
   readonly step?: <R>(call: () => Promise<R>) => Promise<R>;
   /** Under whose name AcmePay is connected, where a test wants two gateways. */
@@ -56,19 +62,20 @@ export const asked = (change: Partial<Parameters<typeof paymentInputSchema.parse
 
 /** One instance of the payments function over a database, with AcmePay's sandbox as its gateway. */
 export const paymentWorld = (options: PaymentWorldOptions) => {
-  const { database, clock, sandbox, step, named = (_name, gateway) => gateway } = options;
+  const { database, clock, sandbox, paypal, step, named = (_name, gateway) => gateway } = options;
+  const wait = async () => {};
   const makeEvent = eventMaker({ source: 'omni/test', clock, newId });
   const payments: Payments = createPayments({
     database,
     openGateway: async (name, { credentials, livemode }) => {
-      const secretKey = credentials.secretKey ?? '';
-      const gateway = acmePay({
-        baseUrl: sandbox.baseUrl,
-        secretKey,
-        livemode,
-        clock,
-        timeout: options.timeout ?? 0.5,
-      });
+      const { secretKey = '', clientId, clientSecret } = credentials;
+      const common = { livemode, clock, timeout: options.timeout ?? 0.5 };
+      const gateway =
+        name === 'paypal'
+          ? paypalGateway({
+              client: createPayPalClient({ ...common, clientId, clientSecret, baseUrl: paypal?.baseUrl ?? '', wait }),
+            })
+          : acmePay({ ...common, baseUrl: sandbox?.baseUrl ?? '', secretKey });
       return named(name, step === undefined ? gateway : guarded(gateway, step));
     },
     isSandbox: async () => options.isSandbox ?? false,
@@ -101,6 +108,22 @@ export const paymentWorld = (options: PaymentWorldOptions) => {
       const { eventType, subject, data } = acmepayDelivery(JSON.parse(JSON.stringify(event)));
       return makeEvent(eventType, { id: `whk_${event.id}`, tenant, subject, data });
     },
+    /** One of PayPal's. */
+    paypalWebhook: (event: PayPalEvent, tenant = 'acme'): DomainEvent => {
+      const account = { merchant: event.merchant, livemode: false };
+      const { eventType, subject, data } = paypalDelivery(JSON.parse(eventBody(event)), account);
+      return makeEvent(eventType, { id: `whk_${event.id}`, tenant, subject, data });
+    },
+    /** An app of PayPal's; each is of a merchant of its own. */
+    connectPayPal: (clientId: string) =>
+      payments.gatewayAccounts.connect(acme, {
+        gateway: 'paypal',
+        mode: 'test',
+        credentials: { clientId, clientSecret: paypal?.clientSecret ?? '' },
+        enabled: true,
+        cost: { basisPoints: 0, fixed: 0 },
+        countries: [],
+      }),
     connect: (secretKey: string, gateway: GatewayName = 'acmepay') =>
       payments.gatewayAccounts.connect(acme, {
         gateway,

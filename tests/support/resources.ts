@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isoTime } from '#shared/kernel/clock.ts';
 import { stripeInvoiceCollection } from '#shared/payments/index.ts';
 import { auditEntryCollection } from '#shared/security/audit/audit-entry.schema.ts';
 import { settledAfter } from '#shared/security/index.ts';
@@ -8,7 +9,7 @@ import { makeBilling } from './billing-resources.ts';
 import type { Operation } from './operations.ts';
 import { makePayments } from './payment-resources.ts';
 import { request, type TestRuntime } from './runtime.ts';
-import { twilioIds, twilioPath } from './signatures.ts';
+import { paypalIds, paypalPath, paypalWebhook, twilioIds, twilioPath } from './signatures.ts';
 import { makeThreats } from './threats.ts';
 
 /** What a tenant has: by path, the values of its parameters that find something of theirs. */
@@ -19,6 +20,14 @@ const churn = '/api/v1/ai-intelligence/churn-prediction';
 
 /** Stands in a path of which nothing is known here. */
 export const nobody = 'nobody';
+
+/** An account at PayPal that sends webhooks: the first tenant's, of those that are made. */
+const makePayPalWebhook = async ({ database, clock }: TestRuntime, tenant: string): Promise<void> => {
+  const accounts = database.platform(accountCollection);
+  const id = `paypal:${paypalIds.account}`;
+  if ((await accounts.get(id)) !== undefined) return;
+  await accounts.create(id, { tenant, connectedAt: isoTime(clock.now()), webhook: paypalWebhook });
+};
 
 /** An account at Stripe, and two of everything that is listed. */
 const makeStripe = async (
@@ -33,7 +42,7 @@ const makeStripe = async (
   const customer = await make(`${path}/customers`, { email: `first@${tenant}.example`, paymentMethod });
   const other = await make(`${path}/customers`, { email: `second@${tenant}.example`, paymentMethod });
   const subscribe = () => make(`${path}/subscriptions`, { customer, items: [{ price: 'price_monthly' }] });
-  const [subscription] = [await subscribe(), await subscribe()];
+  const [subscription, ended] = [await subscribe(), await subscribe()];
   const amount = { amount: 1_000, currency: 'EUR' };
   const payment = await make(`${path}/payment-intents`, { amount, paymentMethod, capture: 'manual' });
   const items = [{ price: 'price_once' }];
@@ -49,7 +58,7 @@ const makeStripe = async (
     [`${path}/invoices/{id}`]: { id: `in_1_${tenant}` },
     [`${path}/customers/{id}`]: { id: other },
     [`${path}/subscriptions/{id}`]: { id: subscription },
-    [`${path}/subscriptions/{id}/cancel`]: { id: subscription },
+    [`${path}/subscriptions/{id}/cancel`]: { id: ended },
     [`${path}/payment-intents/{id}`]: { id: payment },
     [`${path}/payment-intents/{id}/capture`]: { id: payment },
     [`${path}/payment-intents/{id}/cancel`]: { id: payment },
@@ -91,7 +100,10 @@ export const makeResources = async (
   const billing = await part(['billing', 'monetization'], () => makeBilling(operations, key, tenant));
   await runtime.bus.idle();
   const tenancy = await part(['tenant'], () => makeTenancy(make, identity, tenant));
-  const payments = await part(['payments'], () => makePayments(runtime, tenant));
+  const payments = await part(['payments', 'paypal', 'crypto'], () =>
+    makePayments(runtime, operations, key, tenant),
+  );
+  await makePayPalWebhook(runtime, tenant);
   await runtime.bus.idle();
   const made: Resources = {
     ...predictions,
@@ -103,6 +115,7 @@ export const makeResources = async (
     ...protection,
     ...stripe,
     [twilioPath]: twilioIds,
+    [paypalPath]: paypalIds,
   };
   const unknown = ({ path }: Operation) =>
     Object.fromEntries([...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => [name, nobody]));

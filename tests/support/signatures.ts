@@ -1,4 +1,6 @@
 import { createHmac } from 'node:crypto';
+import { issue } from './paypal/certificates.ts';
+import { paypalAuthorities, sandboxSigner, transmissionOf } from './paypal/signing.ts';
 
 /** How a provider signs, for every operation whose body is raw. By path. */
 export interface Signer {
@@ -25,11 +27,19 @@ const twilioUrl = 'https://api.omni.example/webhooks/twilio';
 export const twilioPath = '/webhooks/twilio/{tenant}/{message}';
 export const twilioIds = { tenant: 'acme', message: 'msg_1' };
 
+/** Whose events they are, PayPal is told in the address that it calls; they are signed for one webhook. */
+export const paypalPath = '/webhooks/paypal/{account}';
+export const paypalIds = { account: 'MERCHANTOFTESTS' };
+export const paypalWebhook = { id: '8PT597110X687430LKGEC', livemode: false };
+/** Of the same name, from nobody. */
+const forger = issue({ name: sandboxSigner.name, modulusLength: 2_048 });
+
 export const webhookEnvironment = {
   STRIPE_WEBHOOK_SECRETS: stripeSecret,
   SHOPIFY_WEBHOOK_SECRETS: shopifySecret,
   BTCPAY_WEBHOOK_SECRETS: btcPaySecret,
   ACMEPAY_WEBHOOK_SECRETS: acmepaySecret,
+  PAYPAL_AUTHORITIES: paypalAuthorities.root.pem,
   TWILIO_AUTH_TOKEN: twilioToken,
   TWILIO_STATUS_URL: twilioUrl,
 };
@@ -91,6 +101,25 @@ export const signers: Readonly<Record<string, Signer>> = {
     headers: (body, _at, secret = btcPaySecret) => ({ 'btcpay-sig': `sha256=${hmac(body, secret).digest('hex')}` }),
     header: 'btcpay-sig',
     tolerance: undefined,
+  },
+  [paypalPath]: {
+    body: (id) =>
+      JSON.stringify({
+        id: `WH-${hmac(id, 'id').digest('hex')}`,
+        event_type: 'PAYMENT.CAPTURE.COMPLETED',
+        create_time: '2026-01-01T00:00:00Z',
+        resource: { id: '1', supplementary_data: { related_ids: { order_id: '2' } } },
+      }),
+    headers: (body, at, secret) => {
+      const time = new Date(at * 1_000).toISOString();
+      return transmissionOf(body, {
+        webhook: paypalWebhook.id,
+        time,
+        ...(secret === undefined ? {} : { by: forger }),
+      });
+    },
+    header: 'paypal-transmission-sig',
+    tolerance: 345_600,
   },
   [twilioPath]: {
     body: (id) => `AccountSid=AC1&MessageStatus=delivered&MessageSid=SM${hmac(id, 'id').digest('hex').slice(0, 32)}`,

@@ -4,6 +4,7 @@ import { idParams, pageQuery, pageSchema } from '#shared/http/page.ts';
 import {
   captureInputSchema,
   factViewSchema,
+  gatewayNameSchema,
   modeSchema,
   parkedViewSchema,
   paymentInputSchema,
@@ -45,6 +46,7 @@ const list = endpoint({
     status: paymentStatusSchema.optional(),
     customer: z.string().min(1).max(128).optional(),
     mode: modeSchema.optional(),
+    gateway: gatewayNameSchema.optional(),
   }),
   status: 200,
   response: pageSchema(paymentViewSchema),

@@ -5,7 +5,7 @@ import { OmniError } from '../../kernel/errors.ts';
 import { derivedId } from '../../kernel/ids.ts';
 import type { AuditLog } from '../../security/index.ts';
 import type { Database, Store, Stored, TenantStore, Transaction } from '../../store/store.ts';
-import type { Gateway, GatewayName } from '../gateways/gateway.ts';
+import type { Gateway, GatewayAccountIdentity, GatewayName } from '../gateways/gateway.ts';
 import {
   type AccountIndex,
   accountIdOf,
@@ -57,7 +57,7 @@ export interface GatewayAccountOptions {
   readonly openGateway: OpenGateway;
   readonly isSandbox: (tenant: string) => Promise<boolean>;
   /** Says to whom webhooks of an account belong. Fails with `already-exists`. */
-  readonly claim: (gateway: GatewayName, account: string, tenant: string) => Promise<void>;
+  readonly claim: (gateway: GatewayName, account: GatewayAccountIdentity, tenant: string) => Promise<void>;
   readonly audit: Pick<AuditLog, 'record'>;
   readonly clock: Clock;
 }
@@ -108,13 +108,18 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
   };
 
   /** Whose the credentials are. Those of another mode are refused. */
-  const identify = async (tenant: string, { gateway, mode }: Kind, credentials: Credentials): Promise<string> => {
+  const identify = async (
+    tenant: string,
+    { gateway, mode }: Kind,
+    credentials: Credentials,
+  ): Promise<GatewayAccountIdentity> => {
     const opened = await openGateway(gateway, { credentials, livemode: mode === 'live', tenant });
-    const { id, livemode } = await opened.account();
+    const identity = await opened.account();
+    const { livemode } = identity;
     if (livemode !== (mode === 'live')) {
       throw new OmniError('invalid-request', `These are credentials of the ${livemode ? 'live' : 'test'} mode.`);
     }
-    return id;
+    return identity;
   };
 
   const record = (transaction: Transaction, actor: Actor, action: string, id: string) =>
@@ -137,8 +142,9 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
       if ((await accounts.of(tenant).get(id)) !== undefined) {
         throw new OmniError('already-exists', 'The tenant has such an account. Change or remove that one.');
       }
-      const providerAccount = await identify(tenant, { gateway, mode }, credentials);
-      await claim(gateway, providerAccount, tenant);
+      const identity = await identify(tenant, { gateway, mode }, credentials);
+      await claim(gateway, identity, tenant);
+      const providerAccount = identity.id;
       const now = isoTime(clock.now());
       const times = { createdAt: now, updatedAt: now };
       const sealed = JSON.stringify(credentials);
@@ -154,8 +160,12 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
     get: async ({ tenant }, id) => viewOf(tenant, await find(tenant, id)),
     update: async (actor, id, { credentials, ...settings }) => {
       const { value, revision } = await find(actor.tenant, id);
-      if (credentials !== undefined && (await identify(actor.tenant, value, credentials)) !== value.providerAccount) {
-        throw new OmniError('invalid-request', 'These are credentials of another account.');
+      if (credentials !== undefined) {
+        const identity = await identify(actor.tenant, value, credentials);
+        if (identity.id !== value.providerAccount) {
+          throw new OmniError('invalid-request', 'These are credentials of another account.');
+        }
+        await claim(value.gateway, identity, actor.tenant);
       }
       const next: GatewayAccount = {
         ...value,

@@ -86,11 +86,19 @@ export interface GatewayRefund {
   readonly status: 'pending' | 'succeeded' | 'failed';
 }
 
-/** Money that the payer's bank took back. `lost` and `won` are final; a dispute that was won was open before. */
+/**
+ * Money that the payer, or their bank, wants back. `lost` and `won` are final; a dispute that was won was open before.
+ */
 export interface GatewayDispute {
   readonly reference: string;
   readonly amount: Money;
   readonly status: 'open' | 'won' | 'lost';
+  /** Of one that is lost: what was taken in the end, where that is less than all of it. */
+  readonly lost?: Money | undefined;
+  /** What the payer says is wrong, in the gateway's own words: a code. */
+  readonly reason?: string | undefined;
+  /** Until when an answer is wanted. ISO 8601. */
+  readonly respondBy?: string | undefined;
 }
 
 /**
@@ -145,17 +153,26 @@ export interface GatewayAction {
     | 'ignore';
   /** The gateway's id of the object; absent for `ignore`. */
   readonly reference?: string | undefined;
+  /** What the reference is of, where the event does not name the payment itself: `locate` finds that. */
+  readonly of?: GatewayPart | undefined;
 }
+
+/** What belongs to a payment, and has an id of its own at the gateway. */
+export type GatewayPart = 'capture' | 'authorisation' | 'dispute';
 
 export interface GatewayAccountIdentity {
   readonly id: string;
   readonly livemode: boolean;
+  /** The gateway's id of the account's webhook, where signatures are over it. */
+  readonly webhook?: string | undefined;
 }
 
 /** In one currency: what can be paid out, and what is on its way to it. Negative where the account owes. */
 export interface GatewayBalance {
   readonly available: Money;
   readonly pending: Money;
+  /** What it holds back and still counts as the account's, as for disputes; absent where it takes such money out. */
+  readonly withheld?: Money | undefined;
 }
 
 /**
@@ -187,6 +204,8 @@ export interface Gateway {
   account(): Promise<GatewayAccountIdentity>;
   /** Payments that were made or changed since a time (ISO 8601), in any order. Absent where the gateway has no list. */
   list?(since: string, cursor: string | undefined): Promise<Page<GatewayPayment>>;
+  /** The gateway's id of the payment that a part belongs to; undefined where there is none. Absent where events name it. */
+  locate?(part: GatewayPart, reference: string): Promise<string | undefined>;
   /** What the gateway owes the account. Absent where it keeps no balance. */
   balances?(): Promise<readonly GatewayBalance[]>;
   /** Whether it is worth calling now, and how long its last calls took. No request of its own. */

@@ -92,7 +92,7 @@ describe('PayPal', async () => {
 
   it('fails where the means of payment are declined, and takes nothing', async () => {
     const made = await gateway.create({ ...asked, payment: 'pay_2' }, 'k4');
-    server.approve(made.reference, true);
+    server.approve(made.reference, 'declined');
     expect(await gateway.confirm(made.reference, 'k5')).toMatchObject({ status: 'failed', decline: 'card-declined' });
     expect(server.orders.get(made.reference)?.captures).toEqual([]);
   });

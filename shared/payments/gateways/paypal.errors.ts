@@ -22,6 +22,11 @@ const bodyOf = (body: unknown): z.infer<typeof bodySchema> => {
   }
 };
 
+export const paypalStatus = (error: unknown): number | undefined => {
+  const parsed = paypalErrorSchema.safeParse(error);
+  return parsed.success ? parsed.data.statusCode : undefined;
+};
+
 /** The issue of a 422, such as `INSTRUMENT_DECLINED`. */
 export const paypalIssue = (error: unknown): string | undefined => {
   const parsed = paypalErrorSchema.safeParse(error);

@@ -1,7 +1,8 @@
 import type { Order, OrdersCapture, PaymentCollection, Refund } from '@paypal/paypal-server-sdk';
 import { OmniError } from '../../kernel/errors.ts';
-import { add, type Money, zero } from '../../kernel/money.ts';
-import type { GatewayPayment, GatewayRefund, NextAction, PaymentStatus } from './gateway.ts';
+import { add, compare, type Money, zero } from '../../kernel/money.ts';
+import type { GatewayDispute, GatewayPayment, GatewayRefund, NextAction, PaymentStatus } from './gateway.ts';
+import type { PayPalDispute } from './paypal.disputes.ts';
 import { fromPayPal } from './paypal.money.ts';
 
 /** Statuses are text to us: the SDK's enums would have to be loaded, and PayPal adds to them. */
@@ -24,9 +25,15 @@ const took = new Set(['COMPLETED', 'PARTIALLY_REFUNDED', 'REFUNDED']);
 
 export const paymentsOf = (order: Order): PaymentCollection => order.purchaseUnits?.[0]?.payments ?? {};
 
+/** Captures that took something, or may still. One that was declined is followed by another, if at all. */
+export const takenOf = (order: Order): readonly OrdersCapture[] =>
+  (paymentsOf(order).captures ?? []).filter(({ status }) => took.has(text(status)));
+
 const statusOf = (order: Order): PaymentStatus => {
-  const { captures: [capture] = [], authorizations: [authorisation] = [] } = paymentsOf(order);
-  if (capture !== undefined) return captures[text(capture.status)] ?? 'failed';
+  const { captures: all = [], authorizations: [authorisation] = [] } = paymentsOf(order);
+  const statuses = all.map(({ status }) => captures[text(status)] ?? 'failed');
+  const status = (['captured', 'pending', 'failed'] as const).find((one) => statuses.includes(one));
+  if (status !== undefined) return status;
   if (authorisation !== undefined) return authorisations[text(authorisation.status)] ?? 'pending';
   if (text(order.status) === 'VOIDED') return 'canceled';
   // Approved by the payer: it is for us to go on.
@@ -61,23 +68,52 @@ const feeOf = (all: readonly OrdersCapture[], currency: string): Money | undefin
   return fees.length === 0 ? undefined : totalOf(fees, currency);
 };
 
+/**
+ * Refunds without what PayPal itself has given back for a dispute: that is the dispute's, and would be booked twice. Ours
+ * have our id. While a dispute is open, whatever else was given back since may be its end; what was not is counted then.
+ */
+const refundsBesides = (refunds: readonly Refund[], disputes: readonly PayPalDispute[]): readonly Refund[] => {
+  const since = ({ openedAt }: PayPalDispute) =>
+    refunds.filter(({ customId, createTime }) => customId === undefined && Date.parse(text(createTime)) >= openedAt);
+  const theirs = new Set<Refund>();
+  for (const dispute of disputes) {
+    const { status, amount, lost = amount } = dispute;
+    if (status === 'open') {
+      for (const one of since(dispute)) if (compare(moneyOf(one.amount), amount) <= 0) theirs.add(one);
+    }
+    const isIt = (one: Refund) => !theirs.has(one) && compare(moneyOf(one.amount), lost) === 0;
+    const end = status === 'lost' ? since(dispute).findLast(isIt) : undefined;
+    if (end !== undefined) theirs.add(end);
+  }
+  return refunds.filter((refund) => !theirs.has(refund));
+};
+
+const disputeOf = ({ openedAt: _, ...dispute }: PayPalDispute): GatewayDispute => dispute;
+
 /** An order with what became of it, as a payment. */
-export const paypalPayment = (order: Order, livemode: boolean): GatewayPayment => {
+export const paypalPayment = (
+  order: Order,
+  livemode: boolean,
+  disputes: readonly PayPalDispute[] = [],
+): GatewayPayment => {
   const [unit] = order.purchaseUnits ?? [];
-  const { captures: taken = [], refunds = [] } = paymentsOf(order);
+  const { refunds = [] } = paymentsOf(order);
+  const taken = takenOf(order);
   const amount = moneyOf(unit?.amount);
   const { currency } = amount;
   const status = statusOf(order);
   const [nextAction, fee] = [status === 'requires-action' ? nextActionOf(order) : undefined, feeOf(taken, currency)];
-  const captured = taken.filter((one) => took.has(text(one.status))).map((one) => moneyOf(one.amount));
   return {
     reference: text(order.id),
     ...(unit?.customId === undefined ? {} : { payment: unit.customId }),
     status,
     amount,
-    captured: totalOf(captured, currency),
-    refunds: refunds.map(paypalRefund),
-    disputes: [],
+    captured: totalOf(
+      taken.map((one) => moneyOf(one.amount)),
+      currency,
+    ),
+    refunds: refundsBesides(refunds, disputes).map(paypalRefund),
+    disputes: disputes.map(disputeOf),
     ...(fee === undefined ? {} : { fee }),
     ...(nextAction === undefined ? {} : { nextAction }),
     ...(status === 'failed' ? { decline: 'card-declined' as const } : {}),

@@ -1,11 +1,21 @@
-import type { CheckoutPaymentIntent, Order, OrderRequest } from '@paypal/paypal-server-sdk';
-import * as z from 'zod';
+import type { BalancesResponse, CheckoutPaymentIntent, Order, OrderRequest } from '@paypal/paypal-server-sdk';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
-import type { CreatePayment, Gateway, GatewayAction, GatewayCapabilities, GatewayPayment } from './gateway.ts';
+import { subtract, zero } from '../../kernel/money.ts';
+import type {
+  CreatePayment,
+  Gateway,
+  GatewayBalance,
+  GatewayCapabilities,
+  GatewayPart,
+  GatewayPayment,
+} from './gateway.ts';
 import type { PayPalApi, PayPalClient } from './paypal.client.ts';
+import { captureOfDispute, disputesOfCapture } from './paypal.disputes.ts';
 import { paypalIssue } from './paypal.errors.ts';
-import { paypalCurrencies, paypalDigits, toPayPal } from './paypal.money.ts';
-import { paymentsOf, paypalPayment, paypalRefund } from './paypal.payment.ts';
+import { eventsSince, paypalActionOf } from './paypal.events.ts';
+import { fromPayPal, paypalCurrencies, paypalDigits, toPayPal } from './paypal.money.ts';
+import { paymentsOf, paypalPayment, paypalRefund, takenOf } from './paypal.payment.ts';
+import { paypalWebhookOf } from './paypal.webhooks.ts';
 
 export const paypalCapabilities: GatewayCapabilities = {
   currencies: paypalCurrencies,
@@ -17,23 +27,6 @@ export const paypalCapabilities: GatewayCapabilities = {
   idempotentFor: 21_600,
   /** The transaction search is hours behind. */
   lookupByOwnReference: false,
-};
-
-const orderEvent = z.object({ id: z.string().min(1) });
-const paymentEvent = z.object({
-  supplementary_data: z.object({ related_ids: z.object({ order_id: z.string().min(1) }) }),
-});
-
-/** Of captures, authorisations and refunds the order is named. */
-export const paypalActionOf = (type: string, object: Readonly<Record<string, unknown>>): GatewayAction => {
-  if (type.startsWith('CHECKOUT.ORDER.')) {
-    const order = orderEvent.safeParse(object);
-    return order.success ? { kind: 'refresh-payment', reference: order.data.id } : { kind: 'ignore' };
-  }
-  if (!/^PAYMENT\.(CAPTURE|AUTHORIZATION|REFUND)\./.test(type)) return { kind: 'ignore' };
-  const payment = paymentEvent.safeParse(object);
-  if (!payment.success) return { kind: 'ignore' };
-  return { kind: 'refresh-payment', reference: payment.data.supplementary_data.related_ids.order_id };
 };
 
 /** The SDK's enum, without loading the SDK. */
@@ -72,8 +65,25 @@ const orUndefined = async <R>(call: Promise<R>): Promise<R | undefined> => {
   }
 };
 
+export interface PayPalGatewayOptions {
+  readonly client: PayPalClient;
+  /** PayPal's id of the webhook that tells of the account; found or made by `webhookUrl` where absent. */
+  readonly webhook?: string | undefined;
+  /** The address of `/webhooks/paypal` from outside. */
+  readonly webhookUrl?: string | undefined;
+}
+
+/** What the account has in each currency: what is neither to be had nor held back is on its way. */
+const balancesOf = ({ balances = [] }: BalancesResponse): readonly GatewayBalance[] =>
+  balances.map(({ totalBalance, availableBalance = totalBalance, withheldBalance }) => {
+    const [total, available] = [fromPayPal(totalBalance), fromPayPal(availableBalance)];
+    const withheld = withheldBalance === undefined ? zero(total.currency) : fromPayPal(withheldBalance);
+    return { available, withheld, pending: subtract(subtract(total, available), withheld) };
+  });
+
 /** PayPal's orders as a gateway. */
-export const paypalGateway = ({ client }: { readonly client: PayPalClient }): Gateway => {
+export const paypalGateway = ({ client, webhook, webhookUrl }: PayPalGatewayOptions): Gateway => {
+  const { rest } = client;
   const viewOf = (order: Order): GatewayPayment => paypalPayment(order, client.livemode);
   const read = (id: string): Promise<Order> =>
     client.call(async ({ orders }) => (await orders.getOrder({ id })).result);
@@ -107,6 +117,31 @@ export const paypalGateway = ({ client }: { readonly client: PayPalClient }): Ga
     const [authorisation] = paymentsOf(await read(reference)).authorizations ?? [];
     if (authorisation?.id !== undefined) return authorisation.id;
     throw new OmniError('precondition-failed', 'Nothing is held for this payment.');
+  };
+
+  /** The order first: what was given back for a dispute is not seen before the dispute. */
+  const retrieve = async (reference: string): Promise<GatewayPayment | undefined> => {
+    const order = await orUndefined(read(reference));
+    if (order === undefined) return undefined;
+    const captures = takenOf(order).flatMap(({ id }) => id ?? []);
+    const disputes = await Promise.all(captures.map((capture) => disputesOfCapture(rest, capture)));
+    return paypalPayment(order, client.livemode, disputes.flat());
+  };
+
+  const locate = async (part: GatewayPart, id: string): Promise<string | undefined> => {
+    if (part === 'dispute') {
+      const capture = await orUndefined(captureOfDispute(rest, id));
+      return capture === undefined ? undefined : locate('capture', capture);
+    }
+    const { result } =
+      (await orUndefined(
+        client.call(async ({ payments }) =>
+          part === 'capture'
+            ? payments.getCapturedPayment({ captureId: id })
+            : payments.getAuthorizedPayment({ authorizationId: id }),
+        ),
+      )) ?? {};
+    return result?.supplementaryData?.relatedIds?.orderId;
   };
 
   return {
@@ -150,12 +185,25 @@ export const paypalGateway = ({ client }: { readonly client: PayPalClient }): Ga
       );
       return paypalRefund(result);
     },
-    retrieve: async (reference) => {
-      const order = await orUndefined(read(reference));
-      return order === undefined ? undefined : viewOf(order);
-    },
+    retrieve,
     find: async () => undefined,
-    account: async () => ({ id: await client.merchant(), livemode: client.livemode }),
+    locate,
+    account: async () => {
+      const id = await client.merchant();
+      const found = await paypalWebhookOf({ rest, merchant: id, webhook, url: webhookUrl });
+      return { id, livemode: client.livemode, ...(found === undefined ? {} : { webhook: found }) };
+    },
+    list: async (since, cursor) => {
+      const { actions, nextCursor } = await eventsSince(client, since, cursor);
+      const found = await Promise.all(
+        actions.map(({ reference, of }) => (of === undefined ? reference : locate(of, reference))),
+      );
+      const references = [...new Set(found.flatMap((reference) => reference ?? []))];
+      const payments = await Promise.all(references.map(retrieve));
+      return { items: payments.flatMap((payment) => payment ?? []), nextCursor };
+    },
+    balances: async () =>
+      balancesOf((await client.call(({ reports }) => reports.searchBalances({ currencyCode: 'ALL' }))).result),
     status: client.status,
     actionOf: paypalActionOf,
   };

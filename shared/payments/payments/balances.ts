@@ -39,6 +39,19 @@ export const reconciliationViewSchema = z
   .meta({ id: 'LedgerReconciliation' });
 export type ReconciliationView = z.infer<typeof reconciliationViewSchema>;
 
+export const gatewayBalanceViewSchema = z
+  .object({
+    currency: z.string(),
+    available: z.int().meta({ description: 'What can be paid out, in minor units. Negative where the account owes.' }),
+    pending: z.int().meta({ description: 'What is on its way to that.' }),
+    withheld: z
+      .int()
+      .nullable()
+      .meta({ description: 'What is held back, as for disputes; null where it is taken out.' }),
+  })
+  .meta({ id: 'GatewayBalance' });
+export type GatewayBalanceView = z.infer<typeof gatewayBalanceViewSchema>;
+
 export interface BalanceOptions {
   readonly payments: TenantStore<Payment>;
   readonly accounts: Pick<GatewayAccountService, 'open'>;
@@ -47,6 +60,8 @@ export interface BalanceOptions {
 }
 
 export interface BalanceService {
+  /** What a gateway says now that it owes the account. Fails with `precondition-failed` where it tells no balance. */
+  balances(actor: Actor, account: string): Promise<readonly GatewayBalanceView[]>;
   /**
    * Compares what a gateway says that it owes with the books, and explains the difference payment by payment: what is
    * there and not booked yet, and what is no payment of ours. Fails with `precondition-failed` where it tells no balance.
@@ -70,34 +85,45 @@ export const createBalances = ({ payments, accounts, ledger, clock }: BalanceOpt
   };
 
   /** What a payment moves at the gateway that the books do not have. */
-  const unbooked = ({ gateway }: ConnectedGateway, remote: GatewayPayment, local: Payment | undefined): Item[] => {
+  const unbooked = (
+    { gateway }: ConnectedGateway,
+    remote: GatewayPayment,
+    local: Payment | undefined,
+    on: readonly string[],
+  ): Item[] => {
     const known = new Set(local?.facts.map(({ key }) => key));
-    const { pending } = gatewayAccounts(gateway.name);
     return factsOf(gateway.name, remote).flatMap(({ key, amount, move }) => {
-      if (move === undefined || amount === null || known.has(key) || !move.includes(pending)) return [];
+      if (move === undefined || amount === null || known.has(key)) return [];
+      const [isIn, isOut] = move.map((name) => on.includes(name));
+      // What only moves between them changes nothing of the whole.
+      if (isIn === isOut) return [];
       return [
         {
           payment: local === undefined ? null : (remote.payment ?? null),
           gatewayReference: remote.reference,
           currency: amount.currency,
-          amount: move[0] === pending ? amount.amount : -amount.amount,
+          amount: isIn ? amount.amount : -amount.amount,
           reason: local === undefined ? `no payment of ours: ${key}` : `not booked yet: ${key}`,
         },
       ];
     });
   };
 
-  const differences = async (tenant: string, connected: ConnectedGateway, since: string) => {
+  const differences = async (tenant: string, connected: ConnectedGateway, since: string, on: readonly string[]) => {
     const items: Item[] = [];
     const { gateway } = connected;
     if (gateway.list === undefined) return { items, complete: false };
+    const seen = new Set<string>();
     let cursor: string | undefined;
     for (let page = 0; page < maxPages; page += 1) {
-      const { items: remotes, nextCursor } = await gateway.list(since, cursor);
+      const { items: told, nextCursor } = await gateway.list(since, cursor);
+      // Where the list is one of what happened, a payment may be on several pages.
+      const remotes = told.filter(({ reference }) => !seen.has(reference));
+      for (const { reference } of remotes) seen.add(reference);
       const found = await payments.of(tenant).getMany(remotes.map(({ payment }) => payment ?? 'none'));
       remotes.forEach((remote, i) => {
         const local = found[i]?.value;
-        items.push(...unbooked(connected, remote, local?.account === connected.id ? local : undefined));
+        items.push(...unbooked(connected, remote, local?.account === connected.id ? local : undefined, on));
       });
       if (nextCursor === null) return { items, complete: true };
       cursor = nextCursor;
@@ -105,23 +131,36 @@ export const createBalances = ({ payments, accounts, ledger, clock }: BalanceOpt
     return { items, complete: false };
   };
 
+  const balancesOf = async ({ gateway }: ConnectedGateway) => {
+    if (gateway.balances === undefined) throw new OmniError('precondition-failed', 'This gateway tells no balance.');
+    return gateway.balances();
+  };
+
   return {
+    balances: async ({ tenant }, id) =>
+      (await balancesOf(await accounts.open(tenant, id))).map(({ available, pending, withheld }) => ({
+        currency: available.currency,
+        available: available.amount,
+        pending: pending.amount,
+        withheld: withheld?.amount ?? null,
+      })),
     reconcile: async (actor, id, since) => {
       const connected = await accounts.open(actor.tenant, id);
       const { gateway, account } = connected;
-      if (gateway.balances === undefined) {
-        throw new OmniError('precondition-failed', 'This gateway tells no balance.');
-      }
-      const [balances, { items, complete }] = await Promise.all([
-        gateway.balances(),
-        differences(actor.tenant, connected, since),
-      ]);
-      const name = inBook(account.mode, gatewayAccounts(gateway.name).pending);
+      const balances = await balancesOf(connected);
+      const names = gatewayAccounts(gateway.name);
+      // What is held back for disputes is in the books too, on an account of its own.
+      const isHeld = balances.some(({ withheld }) => withheld !== undefined);
+      const on = isHeld ? [names.pending, names.disputes] : [names.pending];
+      const { items, complete } = await differences(actor.tenant, connected, since, on);
       const currencies = await Promise.all(
-        balances.map(async ({ available, pending }) => {
+        balances.map(async ({ available, pending, withheld }) => {
           const { currency } = available;
-          const total = available.amount + pending.amount;
-          const booked = await bookedOn(actor, `${name}@${currency}`);
+          const total = available.amount + pending.amount + (withheld?.amount ?? 0);
+          const each = await Promise.all(
+            on.map((name) => bookedOn(actor, `${inBook(account.mode, name)}@${currency}`)),
+          );
+          const booked = each.reduce((sum, one) => sum + one, 0);
           const explained = items
             .filter((item) => item.currency === currency)
             .reduce((sum, { amount }) => sum + amount, 0);

@@ -1,7 +1,7 @@
 import type { EventType, MakeEvent } from '../../events/define-event.ts';
 import type { DomainEvent } from '../../kernel/event.ts';
 import { derivedId } from '../../kernel/ids.ts';
-import type { Money } from '../../kernel/money.ts';
+import { type Money, subtract } from '../../kernel/money.ts';
 import type { GatewayName, GatewayPayment, GatewayReceipt } from '../gateways/gateway.ts';
 import { type Book, inBook } from '../ledger/chart.ts';
 import type { LedgerTransaction } from '../ledger/posting.ts';
@@ -88,11 +88,15 @@ const moneyFacts = (gateway: GatewayName, remote: GatewayPayment): readonly Paym
       facts.push({ key: `refund:${reference}:failed`, amount, move: [pending, customers], event: refundFailed });
     }
   }
-  for (const { reference, amount, status } of remote.disputes) {
+  for (const { reference, amount, status, lost = amount } of remote.disputes) {
     const key = `dispute:${reference}`;
+    const back: Move = [pending, disputes];
     facts.push({ key: `${key}:opened`, amount, move: [disputes, pending], event: paymentDisputed });
-    if (status === 'won') facts.push({ key: `${key}:won`, amount, move: [pending, disputes], event: disputeWon });
-    if (status === 'lost') facts.push({ key: `${key}:lost`, amount, move: [losses, disputes], event: disputeLost });
+    if (status === 'won') facts.push({ key: `${key}:won`, amount, move: back, event: disputeWon });
+    if (status !== 'lost') continue;
+    facts.push({ key: `${key}:lost`, amount: lost, move: [losses, disputes], event: disputeLost });
+    const rest = subtract(amount, lost);
+    if (rest.amount > 0) facts.push({ key: `${key}:rest`, amount: rest, move: back });
   }
   return facts;
 };

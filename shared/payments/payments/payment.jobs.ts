@@ -7,10 +7,16 @@ import { platformTenant } from '../../kernel/event.ts';
 import { derivedId } from '../../kernel/ids.ts';
 import type { Database, Store, Stored, TenantStore } from '../../store/store.ts';
 import type { Logger } from '../../telemetry/index.ts';
-import { acmepayReceived, btcPayReceived, type StripeEventData, stripeOtherReceived } from '../../webhooks/index.ts';
+import {
+  acmepayReceived,
+  btcPayReceived,
+  paypalReceived,
+  type StripeEventData,
+  stripeOtherReceived,
+} from '../../webhooks/index.ts';
 import { type AccountIndex, accountIdOf } from '../accounts/gateway-account.schema.ts';
 import type { ConnectedGateway, GatewayAccountService } from '../accounts/gateway-account.service.ts';
-import type { GatewayName, GatewayPayment } from '../gateways/gateway.ts';
+import type { GatewayName, GatewayPart, GatewayPayment } from '../gateways/gateway.ts';
 import { reconcileDue, reconcileFanOut, refreshDue } from './payment.events.ts';
 import { factsOf } from './payment.facts.ts';
 import type { ParkedPayment, Payment, PaymentWatch } from './payment.schema.ts';
@@ -36,6 +42,7 @@ const gatewayOf: Readonly<Record<string, GatewayName>> = {
   [stripeOtherReceived.type]: 'stripe',
   [acmepayReceived.type]: 'acmepay',
   [btcPayReceived.type]: 'crypto',
+  [paypalReceived.type]: 'paypal',
 };
 
 /** Milliseconds by which clocks of two instances may differ. */
@@ -118,7 +125,7 @@ const parkPayment = (
  */
 export const refreshPayment = defineJob({
   name: 'payments.refresh-payment',
-  on: [stripeOtherReceived, acmepayReceived, btcPayReceived],
+  on: [stripeOtherReceived, acmepayReceived, btcPayReceived, paypalReceived],
   maxAttempts: 15,
   ordered: true,
   handle: async ({ tenant, type, time, data }, context, services: PaymentJobServices) => {
@@ -129,8 +136,13 @@ export const refreshPayment = defineJob({
       services.logger.warn('A webhook fits no account of its tenant.', { type: data.type, livemode: data.livemode });
       return;
     }
-    const { kind, reference } = connected.gateway.actionOf(data.type, data.object);
-    if (kind !== 'refresh-payment' || reference === undefined) return;
+    const action = connected.gateway.actionOf(data.type, data.object);
+    if (action.reference === undefined || (action.kind !== 'refresh-payment' && action.of === undefined)) return;
+    const reference = await locatePayment(connected, action.reference, action.of);
+    if (reference === undefined) {
+      await parkPayment(services, tenant, connected, action.reference, context);
+      return;
+    }
     const stored = await ownPayment(services, tenant, connected, reference);
     if (stored === undefined) {
       if (await isAbandoned(services, tenant, connected, reference)) return;
@@ -142,6 +154,13 @@ export const refreshPayment = defineJob({
     await services.sync.refresh(tenant, stored.id, context.commit, reference);
   },
 });
+
+/** The payment that an event is about, by the gateway's id; undefined where the gateway knows of none. */
+const locatePayment = async (
+  { gateway }: ConnectedGateway,
+  reference: string,
+  of: GatewayPart | undefined,
+): Promise<string | undefined> => (of === undefined ? reference : gateway.locate?.(of, reference));
 
 /** Stripe names no account in events of its platform's own. */
 const isOfAccount = ({ account, gateway }: ConnectedGateway, data: StripeEventData): boolean =>

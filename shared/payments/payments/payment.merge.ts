@@ -4,7 +4,7 @@ import { derivedId } from '../../kernel/ids.ts';
 import type { GatewayName, GatewayPayment, GatewayRefund } from '../gateways/gateway.ts';
 import { paymentFailed } from './payment.events.ts';
 import { factsOf, type PaymentFact } from './payment.facts.ts';
-import type { Payment, PaymentState, Refund } from './payment.schema.ts';
+import type { Payment, PaymentDispute, PaymentState, Refund } from './payment.schema.ts';
 
 export const finalStates: ReadonlySet<PaymentState> = new Set(['captured', 'canceled', 'failed', 'expired']);
 
@@ -43,6 +43,31 @@ const mergeRefunds = (local: Payment, remote: GatewayPayment, now: string): Refu
   return [...ours, ...others];
 };
 
+/** Those that the gateway tells of, and those that it no longer does. */
+const mergeDisputes = (local: Payment, remote: GatewayPayment): PaymentDispute[] => {
+  const told = remote.disputes.map(
+    ({ reference, amount, status, lost, reason, respondBy }): PaymentDispute => ({
+      reference,
+      ...amount,
+      status,
+      lost: status === 'lost' ? (lost ?? amount).amount : 0,
+      reason: reason ?? null,
+      respondBy: respondBy ?? null,
+    }),
+  );
+  return [...local.disputes.filter(({ reference }) => !told.some((one) => one.reference === reference)), ...told];
+};
+
+const closed: ReadonlySet<string> = new Set(['canceled', 'failed', 'expired']);
+const open: ReadonlySet<string> = new Set(['requires-action', 'pending']);
+
+/**
+ * A payment that we gave up stays given up where the gateway has no word for that, as of PayPal's orders that nobody
+ * has taken: only we could take it. What was taken all the same is taken.
+ */
+const isGivenUp = (local: Payment, remote: GatewayPayment): boolean =>
+  closed.has(local.status) && open.has(remote.status);
+
 const sumOf = (all: readonly { readonly amount: number }[]): number => all.reduce((sum, { amount }) => sum + amount, 0);
 
 /** What the gateway tells has to be of this payment, in its mode and currency. */
@@ -61,18 +86,26 @@ export const mergePayment = (local: Payment, { id, gateway, remote, fetchedAt, n
   const known = new Set(local.facts.map(({ key }) => key));
   const facts = factsOf(gateway, remote).filter(({ key }) => !known.has(key));
   const refunds = mergeRefunds(local, remote, time);
+  const disputes = mergeDisputes(local, remote);
+  const isOver = isGivenUp(local, remote);
+  const status = isOver ? local.status : remote.status;
   const next: Payment = {
     ...local,
-    status: remote.status,
+    status,
     gateway,
     gatewayReference: remote.reference,
     captured: remote.captured.amount,
     refunded: sumOf(refunds.filter(({ status }) => status !== 'failed' && status !== 'created')),
-    disputed: sumOf(remote.disputes.filter(({ status }) => status !== 'won').map(({ amount }) => amount)),
+    disputed: sumOf(
+      disputes
+        .filter(({ status }) => status !== 'won')
+        .map(({ amount, status, lost }) => ({ amount: status === 'lost' ? lost : amount })),
+    ),
+    disputes,
     held: sumOf((remote.receipts ?? []).filter(({ status }) => status === 'held').map(({ amount }) => amount)),
     fee: remote.fee ?? null,
-    nextAction: remote.nextAction ?? null,
-    decline: remote.decline ?? null,
+    nextAction: closed.has(status) ? null : (remote.nextAction ?? null),
+    decline: isOver ? local.decline : (remote.decline ?? null),
     attempts: local.attempts.map((attempt, i) =>
       i === local.attempts.length - 1 ? { ...attempt, calls: 0, leaseUntil: null, outcome: 'made' } : attempt,
     ),

@@ -130,6 +130,18 @@ const refundSchema = z.object({
 });
 export type Refund = z.infer<typeof refundSchema>;
 
+const disputeSchema = z.object({
+  /** The gateway's id. */
+  reference: z.string(),
+  amount: z.int(),
+  currency: z.string(),
+  status: z.enum(['open', 'won', 'lost']),
+  lost: z.int().meta({ description: 'What was taken in the end, in minor units.' }),
+  reason: z.string().nullable().meta({ description: "The gateway's own code." }),
+  respondBy: z.string().nullable().meta({ description: 'Until when an answer is wanted, ISO 8601.' }),
+});
+export type PaymentDispute = z.infer<typeof disputeSchema>;
+
 const routeSchema = z.object({
   rule: z.string().nullable(),
   because: z.string(),
@@ -205,6 +217,7 @@ const paymentSchema = z.object({
   attempts: z.array(attemptSchema),
   captureRequested: z.int().nullable(),
   refunds: z.array(refundSchema),
+  disputes: z.array(disputeSchema).default([]),
   facts: z.array(factSchema),
   /** When the gateway was asked for the state that this is. */
   syncedAt: z.iso.datetime().nullable(),
@@ -217,11 +230,23 @@ const newest = { field: 'createdAt', order: 'desc' } as const;
 export const paymentCollection = tenantCollection<Payment>({
   name: 'payments',
   schema: paymentSchema,
-  unindexed: ['routing', 'sources', 'attempts', 'refunds', 'facts', 'nextAction', 'description', 'returnUrl', 'hash'],
+  unindexed: [
+    'routing',
+    'sources',
+    'attempts',
+    'refunds',
+    'disputes',
+    'facts',
+    'nextAction',
+    'description',
+    'returnUrl',
+    'hash',
+  ],
   indexes: [
     { fields: [asc('status'), newest] },
     { fields: [asc('customer'), newest] },
     { fields: [asc('mode'), newest] },
+    { fields: [asc('gateway'), newest] },
   ],
 });
 

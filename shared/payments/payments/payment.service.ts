@@ -7,6 +7,7 @@ import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { Database, Filter, Store, Stored, TenantStore } from '../../store/store.ts';
 import type { Mode } from '../accounts/gateway-account.schema.ts';
 import type { GatewayAccountService } from '../accounts/gateway-account.service.ts';
+import type { GatewayName, GatewayPayment } from '../gateways/gateway.ts';
 import { type Route, routePayment } from '../routing/route.ts';
 import type { RoutingRuleService } from '../routing/routing-rule.service.ts';
 import { newAttempt, nextChoice, type PaymentDriver } from './payment.driver.ts';
@@ -31,6 +32,7 @@ export interface PaymentQuery extends PageRequest {
   readonly status?: PaymentState | undefined;
   readonly customer?: string | undefined;
   readonly mode?: Mode | undefined;
+  readonly gateway?: GatewayName | undefined;
 }
 
 /** Payments, whatever gateway takes them. */
@@ -82,6 +84,7 @@ export interface PaymentServiceOptions {
 }
 
 const viewOf = ({ id, value }: Stored<Payment>): PaymentView => paymentViewSchema.parse({ ...value, id });
+const isOver = ({ status }: GatewayPayment): boolean => status === 'failed' || status === 'canceled';
 const tooEarly = () => new OmniError('precondition-failed', 'The gateway is still being asked for this payment.');
 
 const draftOf = (id: string, input: PaymentInput, mode: Mode, routing: Route, now: number): Payment => {
@@ -122,6 +125,7 @@ const draftOf = (id: string, input: PaymentInput, mode: Mode, routing: Route, no
     attempts: [newAttempt(id, 1, choice, now)],
     captureRequested: null,
     refunds: [],
+    disputes: [],
     facts: [],
     syncedAt: null,
   };
@@ -172,18 +176,23 @@ export const createPaymentService = (options: PaymentServiceOptions): PaymentSer
 
   /** A call that the gateway refuses may have been made before, by whoever lost its answer: the state tells. */
   const unlessDone = async (
-    call: () => Promise<unknown>,
+    call: () => Promise<GatewayPayment>,
     { tenant, id, isDone }: { tenant: string; id: string; isDone: (payment: PaymentView) => boolean },
   ): Promise<PaymentView> => {
+    let answer: GatewayPayment;
     try {
-      await call();
+      answer = await call();
     } catch (error) {
       if (!isOmniError(error, 'precondition-failed') && !isOmniError(error, 'invalid-request')) throw error;
       const payment = await refreshed(tenant, id);
       if (isDone(payment)) return payment;
       throw error;
     }
-    return refreshed(tenant, id);
+    const payment = await refreshed(tenant, id);
+    if (!isOver(answer) || finalStates.has(payment.status)) return payment;
+    // The gateway keeps no such end: it is ours to keep.
+    const told = { remote: answer, fetchedAt: clock.now() };
+    return viewOf(await sync.apply(tenant, await find(tenant, id), told, commit));
   };
 
   return {
@@ -213,11 +222,12 @@ export const createPaymentService = (options: PaymentServiceOptions): PaymentSer
       const stored = await payments.of(tenant).get(id);
       return stored && viewOf(stored);
     },
-    list: async ({ tenant }, { status, customer, mode, limit, cursor }) => {
+    list: async ({ tenant }, { status, customer, mode, gateway, limit, cursor }) => {
       const where: Filter[] = [];
       if (status !== undefined) where.push({ field: 'status', op: '==', value: status });
       if (customer !== undefined) where.push({ field: 'customer', op: '==', value: customer });
       if (mode !== undefined) where.push({ field: 'mode', op: '==', value: mode });
+      if (gateway !== undefined) where.push({ field: 'gateway', op: '==', value: gateway });
       const orderBy = { field: 'createdAt', order: 'desc' } as const;
       const page = await payments.of(tenant).query({ where, orderBy, limit, cursor });
       return { ...page, items: page.items.map(viewOf) };

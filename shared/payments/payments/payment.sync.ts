@@ -3,6 +3,8 @@ import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { Store, Stored, TenantStore, Transaction } from '../../store/store.ts';
 import type { GatewayAccountService } from '../accounts/gateway-account.service.ts';
+import type { Dispute } from '../disputes/dispute.schema.ts';
+import { writeDisputes } from '../disputes/dispute.service.ts';
 import type { GatewayPayment } from '../gateways/gateway.ts';
 import type { Ledger } from '../ledger/ledger.service.ts';
 import { eventOf, postingOf } from './payment.facts.ts';
@@ -36,6 +38,7 @@ export interface PaymentSync {
 export interface PaymentSyncOptions {
   readonly payments: TenantStore<Payment>;
   readonly watches: Store<PaymentWatch>;
+  readonly disputes: TenantStore<Dispute>;
   readonly accounts: Pick<GatewayAccountService, 'open'>;
   readonly ledger: Pick<Ledger, 'open' | 'postIn'>;
   readonly makeEvent: MakeEvent;
@@ -49,7 +52,7 @@ const waitFor = { created: 120_000, others: 900_000 };
 export const watchId = (tenant: string, payment: string): string => `${payment}~${tenant}`;
 
 export const createPaymentSync = (options: PaymentSyncOptions): PaymentSync => {
-  const { payments, watches, accounts, ledger, makeEvent, clock } = options;
+  const { payments, watches, disputes, accounts, ledger, makeEvent, clock } = options;
 
   const watch = (transaction: Transaction, tenant: string, id: string, payment: Payment): void => {
     const name = watchId(tenant, id);
@@ -62,13 +65,14 @@ export const createPaymentSync = (options: PaymentSyncOptions): PaymentSync => {
     transaction.increment(watches, name, { rounds: 1 }, { tenant, payment: id, dueAt });
   };
 
-  const commitMerged: PaymentSync['commit'] = async (tenant, { id, revision }, { next, facts }, commit) => {
+  const commitMerged: PaymentSync['commit'] = async (tenant, { id, revision, value }, { next, facts }, commit) => {
     const book = next.mode;
     const postings = facts.flatMap((fact) => postingOf(id, book, fact));
     await ledger.open(tenant, postings);
     const events = facts.flatMap((fact) => eventOf(makeEvent, tenant, id, next, fact));
     await commit((transaction) => {
       transaction.update(payments.of(tenant), id, next, { revision });
+      writeDisputes(transaction, disputes, { tenant, id, before: value, next });
       if (postings.length > 0) ledger.postIn(transaction, tenant, postings);
       watch(transaction, tenant, id, next);
       for (const event of events) transaction.emit(event);
