@@ -1,5 +1,5 @@
 import { billingEncryptedCollections } from '#shared/business/index.ts';
-import { gatewayAccountCollection, stripeCustomerCollection } from '#shared/payments/index.ts';
+import { gatewayAccountCollection, paymentCollection, stripeCustomerCollection } from '#shared/payments/index.ts';
 import { erasingOf } from '#shared/runtime/erasing.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
@@ -163,6 +163,7 @@ export const encryptedCollections = [
   mfaChallengeCollection,
   riskProfileCollection,
   gatewayAccountCollection,
+  paymentCollection,
   stripeCustomerCollection,
   ...billingEncryptedCollections,
 ];
