@@ -1,10 +1,7 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /** They mock a module, or measure the memory of their process, and so want one of their own. */
-const alone = [
-  'shared/blobs/{cloud-storage,local-disk}.test.ts',
-  'shared/security/api-keys/api-key.service.test.ts',
-];
+const alone = ['shared/blobs/{cloud-storage,local-disk}.test.ts', 'shared/security/api-keys/api-key.service.test.ts'];
 
 const exclude = [...configDefaults.exclude, '**/*.slow.test.ts'];
 /** Of a machine on which everything else runs as well. */

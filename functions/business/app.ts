@@ -57,5 +57,5 @@ export const business = defineFunction<BusinessServices>({
   ],
   schedules: [billingRun],
   collections: [...billingCollections, ...monetizationCollections],
-  secrets: ['TAXJAR_API_KEY'],
+  secrets: ['TAXJAR_API_KEY', 'ONCHAIN_RPC_URLS'],
 });

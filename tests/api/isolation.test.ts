@@ -182,16 +182,13 @@ const ofSomebody = ['auth/passkeys/{id}', 'auth/sessions/{id}', 'mfa/factors/{id
 const inOrder = [...operations].sort((a, b) => Number(a.method === 'DELETE') - Number(b.method === 'DELETE'));
 
 describe('the requests that prove this', () => {
-  it.each(named(inOrder))(
-    'mean something: their owner is not refused %s for its form',
-    async (_name, operation) => {
-      const mine = await credentials('acme');
-      const answer = await send(operation, { key: one(operation, mine) });
-      const problem = problemSchema.safeParse(answer.status >= 400 ? await answer.json() : undefined);
-      // Where this fails, tests/support/bodies.ts is to be told of a body that the operation takes.
-      expect(problem.data?.errors ?? []).toEqual([]);
-      if (!operation.path.includes('{') || ofSomebody.includes(operation.path)) return;
-      expect(answer.status).toBeLessThan(300);
-    },
-  );
+  it.each(named(inOrder))('mean something: their owner is not refused %s for its form', async (_name, operation) => {
+    const mine = await credentials('acme');
+    const answer = await send(operation, { key: one(operation, mine) });
+    const problem = problemSchema.safeParse(answer.status >= 400 ? await answer.json() : undefined);
+    // Where this fails, tests/support/bodies.ts is to be told of a body that the operation takes.
+    expect(problem.data?.errors ?? []).toEqual([]);
+    if (!operation.path.includes('{') || ofSomebody.includes(operation.path)) return;
+    expect(answer.status).toBeLessThan(300);
+  });
 });

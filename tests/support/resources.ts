@@ -100,9 +100,7 @@ export const makeResources = async (
   const billing = await part(['billing', 'monetization'], () => makeBilling(operations, key, tenant));
   await runtime.bus.idle();
   const tenancy = await part(['tenant'], () => makeTenancy(make, identity, tenant));
-  const payments = await part(['payments', 'paypal', 'crypto'], () =>
-    makePayments(runtime, operations, key, tenant),
-  );
+  const payments = await part(['payments', 'paypal', 'crypto'], () => makePayments(runtime, operations, key, tenant));
   await makePayPalWebhook(runtime, tenant);
   await runtime.bus.idle();
   const made: Resources = {

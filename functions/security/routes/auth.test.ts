@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type * as z from 'zod';
+import { pageSchema } from '#shared/http/page.ts';
 import { problemSchema } from '#shared/http/problem.ts';
 import { systemActor } from '#shared/kernel/actor.ts';
 import {
@@ -14,7 +15,7 @@ import { request, type TestRequest, testRuntime } from '#tests/support/runtime.t
 
 const runtime = await testRuntime();
 
-const { app, post, tenant, tokenTo, mails, events, person, signIn } = authWorld(runtime);
+const { app, post, tenant, tokenTo, mails, events, person, signIn, services } = authWorld(runtime);
 
 beforeAll(() => tenant('acme'));
 
