@@ -66,13 +66,16 @@ const unguessable = new Set([
   'PUT /api/v1/threat-detection/rules',
   // They name what a tenant must have made before, or what its state does not allow.
   ...['prices', 'promotion-codes', 'subscriptions', 'invoices', 'meters/{id}/corrections', 'test-clock']
-    .concat(['subscriptions/{id}/preview', 'subscriptions/{id}/change', 'subscriptions/{id}/resume'])
-    .concat(['invoices/{id}/finalise', 'customers/{id}/vat-check', 'customers/{id}/holds'])
+    .concat(['subscriptions/{id}/preview', 'subscriptions/{id}/change'])
+    .concat(['customers/{id}/holds'])
     .map((path) => `POST /api/v1/billing/${path}`),
   ...['experiments', 'experiments/{id}/assignments', 'experiments/{id}/conversions'].map(
     (path) => `POST /api/v1/monetization/${path}`,
   ),
   ...['portal-sessions', 'refunds', 'subscriptions'].map((path) => `POST /api/v1/stripe/${path}`),
+  ...['payments', 'payments/{id}/returns', 'payments/{id}/refunds/{refund}/settle'].map(
+    (path) => `POST /api/v1/crypto/${path}`,
+  ),
   'DELETE /api/v1/auth/sessions/{id}',
   'DELETE /api/v1/auth/passkeys/{id}',
   ...['email/confirm', 'email/verify', 'magic-link/sign-in', 'password/reset']

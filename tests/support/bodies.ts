@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { goodPassword } from './auth.ts';
+import { cryptoBodies } from './crypto-resources.ts';
 import type { Operation } from './operations.ts';
 import { paymentBodies, stripeBodies } from './payment-bodies.ts';
 import { request, type TestRequest, type TestRuntime } from './runtime.ts';
@@ -31,6 +32,7 @@ export const makeRequests = async (
   const content = { subject: 'Code', text: '{{ code }}', html: '<p>{{ code }}</p>' };
   const wording = { channel: 'email', template: 'mfa-code', locale: 'en', content };
   return {
+    ...cryptoBodies,
     ...paymentBodies(tenant),
     ...(await stripeBodies(operations, key)),
     [`POST ${advanced}/values/decrypt`]: { body: { purpose: 'notes', ciphertext } },

@@ -58,7 +58,8 @@ export const judgeOf = (schema: JsonSchema, schemas: Schemas): ((value: unknown)
 };
 
 /** Text that a random search would not find: the schema's own examples stand in where the pattern is too narrow. */
-const textOf = ({ pattern, format, minLength = 0, maxLength = minLength + 20, examples }: JsonSchema) => {
+const textOf = ({ pattern, format, minLength = 0, maxLength: bound, examples }: JsonSchema) => {
+  const maxLength = bound ?? minLength + 20;
   const formats: Readonly<Record<string, () => fc.Arbitrary<string>>> = {
     date: () =>
       fc.date({ min: new Date(0), max: new Date(4e12), noInvalidDate: true }).map((d) => d.toISOString().slice(0, 10)),
@@ -73,19 +74,25 @@ const textOf = ({ pattern, format, minLength = 0, maxLength = minLength + 20, ex
   const wellFormed = fc.string({ unit: 'grapheme', minLength, maxLength: Math.min(maxLength, minLength + 40) });
   if (pattern === undefined) return wellFormed.filter((text) => text.length <= maxLength);
   const fits = new RegExp(pattern, 'u');
+  // A pattern may be the only one to say how long the text is.
+  const longest = bound ?? Number.POSITIVE_INFINITY;
   const samples = (examples ?? []).filter((example) => typeof example === 'string');
-  const random = matching(fits, { minLength, maxLength }).filter(
-    (text) => text.length >= minLength && text.length <= maxLength && fits.test(text),
+  const random = matching(fits, { minLength, maxLength: bound }).filter(
+    (text) => text.length >= minLength && text.length <= longest && fits.test(text),
   );
   return samples.length > 0 ? fc.oneof(fc.constantFrom(...samples), random) : random;
 };
 
 /** Most patterns can be followed; of the others, such as `\p{…}`, plain text is a likely match. */
-const matching = (pattern: RegExp, bounds: { minLength: number; maxLength: number }): fc.Arbitrary<string> => {
+const matching = (
+  pattern: RegExp,
+  { minLength, maxLength }: { minLength: number; maxLength: number | undefined },
+): fc.Arbitrary<string> => {
   try {
-    return fc.stringMatching(pattern, { maxLength: bounds.maxLength });
+    return fc.stringMatching(pattern, maxLength === undefined ? {} : { maxLength });
   } catch {
-    return fc.string({ minLength: bounds.minLength, maxLength: Math.min(bounds.maxLength, bounds.minLength + 20) });
+    const longest = minLength + 20;
+    return fc.string({ minLength, maxLength: Math.min(maxLength ?? longest, longest) });
   }
 };
 

@@ -8,10 +8,9 @@ import {
   ledgerEntryCollection,
 } from '#shared/payments/ledger/ledger.schema.ts';
 import { createLedger } from '#shared/payments/ledger/ledger.service.ts';
-import { onchainAddressCollection, onchainInvoiceCollection } from '#shared/payments/onchain/onchain.schema.ts';
-import { invoiceId } from '#shared/payments/onchain/onchain.state.ts';
 import { type Payment, parkedPaymentCollection, paymentCollection } from '#shared/payments/payments/payment.schema.ts';
 import { routingRuleCollection } from '#shared/payments/routing/routing-rule.schema.ts';
+import { makeCrypto } from './crypto-resources.ts';
 import type { Operation } from './operations.ts';
 import { request, type TestRuntime } from './runtime.ts';
 
@@ -67,61 +66,6 @@ const path = '/api/v1/payments';
 const orders = '/api/v1/paypal/orders';
 const orderSchema = z.object({ id: z.string(), payment: z.string() });
 
-const wallet = '0x00000000000000000000000000000000000000aa';
-
-/** Two payments on a chain, one of them with money that waits for a decision. */
-const makeOnchain = async ({ database }: TestRuntime, tenant: string) => {
-  const path = '/api/v1/crypto';
-  const transaction = '0x00000000000000000000000000000000000000000000000000000000000000ab';
-  const transfer = { id: `${transaction}-0`, transaction, block: 7, at, from: wallet, token: 'USDC' } as const;
-  for (const n of [1, 2]) {
-    const payment = `pay_chain_${n}_${tenant}`;
-    const allotted = {
-      wallet: `wal_${tenant}`,
-      index: n,
-      path: `0/${n}`,
-      address: wallet,
-      payment,
-      createdAt: at,
-    } as const;
-    await database.tenants(onchainAddressCollection).of(tenant).create(`wal_${tenant}~${n}`, allotted);
-    await database
-      .tenants(onchainInvoiceCollection)
-      .of(tenant)
-      .create(invoiceId(payment), {
-        ...allotted,
-        livemode: true,
-        chain: 'base',
-        token: 'USDC',
-        decimals: 6,
-        amount: 2_500,
-        currency: 'USD',
-        units: '25000000',
-        rate: { price: '1', source: 'par', at },
-        expiresAt: at,
-        canceledAt: null,
-        closedAt: at,
-        updatedAt: at,
-        transfers: [{ ...transfer, units: '25000000', kind: 'late', value: 2_500 }],
-        seen: [],
-        uncounted: 0,
-        refunds: [{ id: `ref_chain_${tenant}`, amount: 100, units: '1000000', transaction: null }],
-        decisions: [],
-        undecided: true,
-      });
-  }
-  const id = `pay_chain_1_${tenant}`;
-  return {
-    [`${path}/payments/{id}`]: { id },
-    [`${path}/payments/{id}/cancel`]: { id },
-    [`${path}/payments/{id}/accept`]: { id },
-    [`${path}/payments/{id}/returns`]: { id },
-    [`${path}/payments/{id}/refunds`]: { id },
-    [`${path}/payments/{id}/refunds/{refund}/settle`]: { id, refund: `ref_chain_${tenant}` },
-    [`${path}/payments/{id}/balance`]: { id },
-  };
-};
-
 /** An account at PayPal in each mode, and orders there: two that are paid, and some that are held. */
 const makePayPal = async (operations: readonly Operation[], key: string, tenant: string) => {
   const own = operations.find((operation) => operation.path === orders);
@@ -174,6 +118,8 @@ export const makePayments = async (
   key: string,
   tenant: string,
 ) => {
+  // Before there is a rule, which names other gateways.
+  const crypto = await makeCrypto(runtime, operations, key, tenant);
   const { database, clock } = runtime;
   const account: Omit<GatewayAccount, 'mode'> = {
     gateway: 'acmepay',
@@ -238,7 +184,7 @@ export const makePayments = async (
   });
   const ledgerAccount = `${name}@EUR`;
   return {
-    ...(await makeOnchain(runtime, tenant)),
+    ...crypto,
     ...(await makeDisputes(runtime, tenant)),
     ...(await makePayPal(operations, key, tenant)),
     [`${path}/gateway-accounts/{id}`]: { id: 'acmepay-live' },

@@ -168,6 +168,7 @@ const balance = endpoint({
     currency: z
       .string()
       .regex(/^[A-Z]{3}$/)
+      .default('USD')
       .meta({ examples: ['USD'] }),
     mode: modeSchema.default('live'),
   }),

@@ -110,7 +110,10 @@ export const cryptoPaymentSchema = z
 export type CryptoPaymentView = z.infer<typeof cryptoPaymentSchema>;
 
 export const returnInputSchema = z
-  .strictObject({ receipt: z.string().min(1).max(100), transaction: transactionSchema })
+  .strictObject({
+    receipt: z.string().min(1).max(100).meta({ description: 'Which of the payment’s receipts.' }),
+    transaction: transactionSchema,
+  })
   .meta({ id: 'CryptoReturnInput' });
 export const settleInputSchema = z.strictObject({ transaction: transactionSchema }).meta({ id: 'CryptoSettleInput' });
 
