@@ -54,7 +54,7 @@ const list = endpoint({
   summary: 'List payments on chains',
   description: 'The newest first. `undecided=true` are those that wait for you.',
   access: read,
-  query: pageQuery.extend({ mode: modeSchema.optional(), undecided: z.stringbool().optional() }),
+  query: pageQuery.extend({ mode: modeSchema.optional(), undecided: z.enum(['true', 'false']).optional() }),
   status: 200,
   response: pageSchema(view),
   errors: ['invalid-cursor'],
@@ -184,7 +184,9 @@ export const crypto = ({ crypto: service }: Pick<PaymentServices, 'crypto'>): Ro
     c.header('location', `${path}/payments/${payment.id}`);
     return payment;
   }),
-  handle(list, ({ actor, query }) => service.list(actor, query)),
+  handle(list, ({ actor, query: { undecided, ...query } }) =>
+    service.list(actor, undecided === undefined ? query : { ...query, undecided: undecided === 'true' }),
+  ),
   handle(getOne, ({ actor, params }) => service.get(actor, params.id)),
   handle(cancel, ({ actor, params }) => service.cancel(actor, params.id)),
   handle(accept, ({ actor, params }) => service.accept(actor, params.id)),
