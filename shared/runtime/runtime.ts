@@ -28,7 +28,9 @@ import {
 import {
   type ApiKeyService,
   apiKeyCollection,
+  auditEntryCollection,
   createApiKeyService,
+  createAuditLog,
   createFieldEncryption,
   createKeyRings,
   createRoleService,
@@ -49,6 +51,7 @@ import {
   serviceAccountCollection,
   sessionCollection,
   signingKeyCollection,
+  subjectCipher,
   tokenAuthentication,
   tokenVerifier,
   userCollection,
@@ -250,8 +253,10 @@ export const createRuntime = async (service: string, config: Config, parts: Runt
   const tenants = createTenantService({ database, tenants: database.platform(tenantCollection), clock });
   const quotas = openQuotas(database, tenants, clock);
   const keys = database.platform(apiKeyCollection);
-  const apiKeys = createApiKeyService({ database, keys, tenants, quotas, clock });
-  const roles = createRoleService({ roles: database.tenants(roleCollection), clock });
+  const entries = database.tenants(auditEntryCollection);
+  const audit = createAuditLog({ entries, cipher: subjectCipher(keyRings), newId, clock });
+  const apiKeys = createApiKeyService({ database, keys, tenants, quotas, audit, clock });
+  const roles = createRoleService({ database, roles: database.tenants(roleCollection), audit, clock });
   const protector = keyProtector(signingManagement);
   const signingKeys = createSigningKeys({ database, keys: database.platform(signingKeyCollection), protector, clock });
   const authenticateToken = tokenAuthentication({

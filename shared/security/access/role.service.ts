@@ -1,7 +1,8 @@
 import { type Actor, requireScopes } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
-import type { TenantStore } from '../../store/store.ts';
+import type { Database, TenantStore, Transaction } from '../../store/store.ts';
+import type { AuditLog } from '../audit/audit.log.ts';
 import { builtInRoles, isBuiltInRole, permissions, scopesOfBuiltIn } from './permissions.ts';
 import type { Role, RoleInput, RoleView } from './role.schema.ts';
 
@@ -22,14 +23,24 @@ export interface RoleService {
 }
 
 export interface RoleServiceOptions {
+  readonly database: Pick<Database, 'transaction'>;
   readonly roles: TenantStore<Role>;
+  readonly audit: Pick<AuditLog, 'record'>;
   readonly clock: Clock;
 }
 
 /** Custom roles of one tenant: few enough to be listed in one page. */
 const maxRoles = 200;
 
-export const createRoleService = ({ roles, clock }: RoleServiceOptions): RoleService => {
+export const createRoleService = ({ database, roles, audit, clock }: RoleServiceOptions): RoleService => {
+  const record = (transaction: Transaction, actor: Actor, action: string, name: string, scopes: readonly string[]) =>
+    audit.record(transaction, actor, {
+      action: `security.role.${action}`,
+      target: { type: 'role', id: name },
+      outcome: 'success',
+      data: { scopes },
+    });
+
   const custom = async (tenant: string, names: readonly string[]): Promise<readonly (Role | undefined)[]> =>
     names.length === 0 ? [] : (await roles.of(tenant).getMany(names)).map((stored) => stored?.value);
 
@@ -85,18 +96,33 @@ export const createRoleService = ({ roles, clock }: RoleServiceOptions): RoleSer
         updatedAt: now,
       };
       if (before !== undefined) {
-        await store.update(name, role, { revision: before.revision });
+        await database.transaction(async (transaction) => {
+          transaction.update(store, name, role, { revision: before.revision });
+          await record(transaction, actor, 'updated', name, role.scopes);
+        });
       } else {
         const { count } = await store.aggregate({});
         if (count >= maxRoles) throw new OmniError('precondition-failed', `A tenant has at most ${maxRoles} roles.`);
-        await store.create(name, role).catch((error: unknown) => {
-          throw isOmniError(error, 'already-exists')
-            ? new OmniError('revision-conflict', 'The role was made meanwhile.')
-            : error;
-        });
+        await database
+          .transaction(async (transaction) => {
+            transaction.create(store, name, role);
+            await record(transaction, actor, 'created', name, role.scopes);
+          })
+          .catch((error: unknown) => {
+            throw isOmniError(error, 'already-exists')
+              ? new OmniError('revision-conflict', 'The role was made meanwhile.')
+              : error;
+          });
       }
       return { name, description, scopes: role.scopes, builtIn: false };
     },
-    remove: ({ tenant }, name) => roles.of(tenant).delete(name),
+    remove: (actor, name) =>
+      database.transaction(async (transaction) => {
+        const store = roles.of(actor.tenant);
+        const before = await transaction.get(store, name);
+        if (before === undefined) return;
+        transaction.delete(store, name);
+        await record(transaction, actor, 'removed', name, before.value.scopes);
+      }),
   };
 };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { impersonalAudit } from '#tests/support/auditing.ts';
 import { dumping } from '#tests/support/dump.ts';
 import { countingManagement, encryptedDatabase } from '#tests/support/encryption.ts';
 import { testDatabase } from '#tests/support/firestore.ts';
@@ -19,6 +20,7 @@ const serviceOn = (database: Database) =>
     database,
     secrets: database.tenants(secretCollection),
     values: database.tenants(secretValueCollection),
+    audit: impersonalAudit(database, clock),
     clock,
   });
 const setup = () => {

@@ -3,6 +3,7 @@ import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { OmniError } from '../../kernel/errors.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { Database, Stored, TenantStore, Transaction } from '../../store/store.ts';
+import type { AuditLog } from '../audit/audit.log.ts';
 import {
   maxVersions,
   type Secret,
@@ -33,6 +34,7 @@ export interface SecretServiceOptions {
   readonly database: Pick<Database, 'transaction'>;
   readonly secrets: TenantStore<Secret>;
   readonly values: TenantStore<SecretValue>;
+  readonly audit: Pick<AuditLog, 'record'>;
   readonly clock: Clock;
 }
 
@@ -45,7 +47,15 @@ const viewOf = ({ id, value: { createdAt, versions } }: Pick<Stored<Secret>, 'id
 const noVersion = (): OmniError => new OmniError('not-found', 'There is no such version of this secret.');
 const gone = (): OmniError => new OmniError('shredded', 'This version of the secret was destroyed.');
 
-export const createSecretService = ({ database, secrets, values, clock }: SecretServiceOptions): SecretService => {
+export const createSecretService = (options: SecretServiceOptions): SecretService => {
+  const { database, secrets, values, audit, clock } = options;
+  const record = (transaction: Transaction, actor: Actor, action: string, name: string, version: number) =>
+    audit.record(transaction, actor, {
+      action: `security.secret.${action}`,
+      target: { type: 'secret', id: name },
+      outcome: 'success',
+      data: { version },
+    });
   const find = async (tenant: string, name: string): Promise<Stored<Secret>> => {
     const stored = await secrets.of(tenant).get(name);
     if (stored === undefined) throw new OmniError('not-found', 'There is no such secret.');
@@ -58,27 +68,30 @@ export const createSecretService = ({ database, secrets, values, clock }: Secret
     tenant: string,
     { id, value, revision }: Stored<Secret>,
     versions: Secret['versions'],
-    more: (transaction: Transaction) => void,
+    more: (transaction: Transaction) => Promise<unknown>,
   ): Promise<SecretView> => {
     const changed = { ...value, versions };
-    await database.transaction((transaction) => {
+    await database.transaction(async (transaction) => {
       transaction.update(secrets.of(tenant), id, changed, { revision });
-      more(transaction);
+      await more(transaction);
     });
     return viewOf({ id, value: changed });
   };
 
   return {
-    create: async ({ tenant }, name, value) => {
+    create: async (actor, name, value) => {
+      const { tenant } = actor;
       const createdAt = isoTime(clock.now());
       const secret: Secret = { createdAt, versions: [{ version: 1, state: 'enabled', createdAt }] };
-      await database.transaction((transaction) => {
+      await database.transaction(async (transaction) => {
         transaction.create(secrets.of(tenant), name, secret);
         transaction.create(values.of(tenant), valueId(name, 1), { value });
+        await record(transaction, actor, 'created', name, 1);
       });
       return viewOf({ id: name, value: secret });
     },
-    addVersion: async ({ tenant }, name, value) => {
+    addVersion: async (actor, name, value) => {
+      const { tenant } = actor;
       const stored = await find(tenant, name);
       const { versions } = stored.value;
       if (versions.length >= maxVersions) {
@@ -86,9 +99,10 @@ export const createSecretService = ({ database, secrets, values, clock }: Secret
       }
       const version = versions.length + 1;
       const added = { version, state: 'enabled', createdAt: isoTime(clock.now()) } as const;
-      return change(tenant, stored, [...versions, added], (transaction) =>
-        transaction.create(values.of(tenant), valueId(name, version), { value }),
-      );
+      return change(tenant, stored, [...versions, added], async (transaction) => {
+        transaction.create(values.of(tenant), valueId(name, version), { value });
+        await record(transaction, actor, 'version-added', name, version);
+      });
     },
     list: async ({ tenant }, { limit, cursor }) => {
       const page = await secrets.of(tenant).query({ limit, cursor });
@@ -109,7 +123,8 @@ export const createSecretService = ({ database, secrets, values, clock }: Secret
       if (stored === undefined) throw gone();
       return { version: found.version, value: stored.value.value };
     },
-    setState: async ({ tenant }, name, version, state) => {
+    setState: async (actor, name, version, state) => {
+      const { tenant } = actor;
       const stored = await find(tenant, name);
       const there = stored.value.versions.find((one) => one.version === version);
       if (there === undefined) throw noVersion();
@@ -119,8 +134,9 @@ export const createSecretService = ({ database, secrets, values, clock }: Secret
       const versions = stored.value.versions.map((one) =>
         one.version === version ? { ...one, state, ...(state === 'destroyed' ? { destroyedAt } : {}) } : one,
       );
-      return change(tenant, stored, versions, (transaction) => {
+      return change(tenant, stored, versions, async (transaction) => {
         if (state === 'destroyed') transaction.delete(values.of(tenant), valueId(name, version));
+        await record(transaction, actor, `version-${state}`, name, version);
       });
     },
   };

@@ -4,8 +4,9 @@ import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { NewId } from '../../kernel/ids.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { TenantService } from '../../platform/index.ts';
-import type { Stored, TenantStore } from '../../store/store.ts';
+import type { Database, Stored, TenantStore, Transaction } from '../../store/store.ts';
 import { sameHash } from '../api-keys/api-key.format.ts';
+import type { AuditLog } from '../audit/audit.log.ts';
 import type { IssuedToken, IssueToken } from '../tokens/access-tokens.ts';
 import { hashOf, newSecret } from '../tokens/opaque-token.ts';
 import { isUsable, type ServiceAccount, type ServiceAccountView } from './service-account.schema.ts';
@@ -35,9 +36,11 @@ export interface ServiceAccountService {
 }
 
 export interface ServiceAccountOptions {
+  readonly database: Pick<Database, 'transaction'>;
   readonly accounts: TenantStore<ServiceAccount>;
   readonly tenants: Pick<TenantService, 'get'>;
   readonly issue: IssueToken;
+  readonly audit: Pick<AuditLog, 'record'>;
   readonly newId: NewId;
   readonly clock: Clock;
 }
@@ -51,7 +54,14 @@ const noHash = '0'.repeat(64);
 const unknown = () => new OmniError('not-found', 'There is no such service account.');
 
 export const createServiceAccountService = (options: ServiceAccountOptions): ServiceAccountService => {
-  const { accounts, tenants, issue, newId, clock } = options;
+  const { database, accounts, tenants, issue, audit, newId, clock } = options;
+
+  const record = (transaction: Transaction, actor: Actor, action: string, id: string) =>
+    audit.record(transaction, actor, {
+      action: `security.service-account.${action}`,
+      target: { type: 'service-account', id },
+      outcome: 'success',
+    });
 
   const viewOf = (tenant: string, { id, value }: Pick<Stored<ServiceAccount>, 'id' | 'value'>): ServiceAccountView => {
     const { secretHash: _hash, previous: _previous, epoch: _epoch, ...view } = value;
@@ -88,7 +98,10 @@ export const createServiceAccountService = (options: ServiceAccountOptions): Ser
         createdAt: isoTime(clock.now()),
         ...(expiresAt === undefined ? {} : { expiresAt }),
       };
-      await accounts.of(actor.tenant).create(id, value);
+      await database.transaction(async (transaction) => {
+        transaction.create(accounts.of(actor.tenant), id, value);
+        await record(transaction, actor, 'created', id);
+      });
       return { ...viewOf(actor.tenant, { id, value }), clientSecret };
     },
     list: async ({ tenant }, request) => {
@@ -109,13 +122,19 @@ export const createServiceAccountService = (options: ServiceAccountOptions): Ser
         epoch: epoch + (overlap === 0 ? 1 : 0),
         ...(overlap === 0 ? {} : { previous: { secretHash, until: isoTime(clock.now() + overlap * 1_000) } }),
       };
-      await accounts.of(tenant).update(id, value, { revision: found.revision });
+      await database.transaction(async (transaction) => {
+        transaction.update(accounts.of(tenant), id, value, { revision: found.revision });
+        await record(transaction, actor, 'rotated', id);
+      });
       return { ...viewOf(tenant, { id, value }), clientSecret };
     },
-    remove: async ({ tenant }, id) => {
-      if ((await accounts.of(tenant).get(id)) === undefined) throw unknown();
-      await accounts.of(tenant).delete(id);
-    },
+    remove: (actor, id) =>
+      database.transaction(async (transaction) => {
+        const store = accounts.of(actor.tenant);
+        if ((await transaction.get(store, id)) === undefined) throw unknown();
+        transaction.delete(store, id);
+        await record(transaction, actor, 'removed', id);
+      }),
     token: async ({ clientId, clientSecret }) => {
       const [, tenant = '', id = ''] = idPattern.exec(clientId) ?? [];
       const found = id === '' ? undefined : await accounts.of(tenant).get(id);
