@@ -176,7 +176,8 @@ describe.each(named)('%s', (_name, operation) => {
         expect(judge(value)).toBeUndefined();
         if (!response.ok) expect(codes).toContain(problemSchema.parse(value).code);
       }),
-      { seed: 20_260_101, numRuns: 50 },
+      // Where there is nothing to vary, twice tells as much as fifty times.
+      { seed: 20_260_101, numRuns: parameters.length === 0 && body === undefined ? 2 : 50 },
     );
     const wanted = unguessable.has(operation.name) ? 0 : 1;
     expect([...statuses].filter((status) => status < 300)).toHaveLength(wanted);

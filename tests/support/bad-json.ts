@@ -5,7 +5,8 @@ import { type JsonSchema, judgeOf, type Schemas, valid } from './json-schema.ts'
 export const marker = 'Zq7EchoMe';
 
 export const deep = (levels: number): string => `${'['.repeat(levels)}${']'.repeat(levels)}`;
-export const tenMegabytes = JSON.stringify(marker + 'x'.repeat(10_000_000));
+/** Bytes, which need no encoding each time. */
+export const tenMegabytes = new TextEncoder().encode(JSON.stringify(marker + 'x'.repeat(10_000_000)));
 export const hugeArray = `[${'0,'.repeat(100_000)}0]`;
 
 /** Replaced in the text, because JSON.stringify has no way to write a number that overflows. */

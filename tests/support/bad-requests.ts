@@ -39,7 +39,7 @@ interface Fault {
   readonly ids?: Readonly<Record<string, string>>;
   readonly search?: string;
   readonly method?: string;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
   readonly beside?: readonly string[];
 }
@@ -254,7 +254,9 @@ const partsOf = ({ body, path, schemas, method }: Operation, now: number): reado
     : [
         {
           weight: 4,
-          arbitrary: fc.constantFrom('{}', deep(1_000), tenMegabytes).map((text) => ({ what: 'a body', body: text })),
+          arbitrary: fc
+            .constantFrom<string | Uint8Array>('{}', deep(1_000), tenMegabytes)
+            .map((text) => ({ what: 'a body', body: text })),
         },
       ];
 };
@@ -330,7 +332,7 @@ export const badRequests = (operation: Operation, { ids, now }: BadRequestOption
         },
         ...(fault.beside === undefined ? {} : { beside: fault.beside }),
         [fc.toStringMethod]: () =>
-          `${fault.what}: ${method} ${path.slice(0, 300)} ${JSON.stringify(fault.headers ?? {}).slice(0, 300)} ${body?.slice(0, 500)}`,
+          `${fault.what}: ${method} ${path.slice(0, 300)} ${JSON.stringify(fault.headers ?? {}).slice(0, 300)} ${typeof body === 'string' ? body.slice(0, 500) : body?.length}`,
       };
     });
 };

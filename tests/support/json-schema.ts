@@ -51,10 +51,30 @@ const componentPrefix = '#/components/schemas/';
 const ajv = new Ajv2020({ strict: false, validateSchema: false });
 addFormats.default(ajv);
 
+type Judge = (value: unknown) => string | undefined;
+/** By function and by schema: many operations answer the same. */
+const judges = new WeakMap<Schemas, Map<string, Judge>>();
+
 /** An independent judge of what fits a schema. Returns what is wrong, undefined where all is well. */
-export const judgeOf = (schema: JsonSchema, schemas: Schemas): ((value: unknown) => string | undefined) => {
+export const judgeOf = (schema: JsonSchema, schemas: Schemas): Judge => {
+  const known = judges.get(schemas) ?? new Map<string, Judge>();
+  judges.set(schemas, known);
+  const text = JSON.stringify(schema);
+  const made = known.get(text);
+  if (made !== undefined) return made;
   const validate = ajv.compile({ ...schema, components: { schemas } });
-  return (value) => (validate(value) ? undefined : ajv.errorsText(validate.errors));
+  const judge: Judge = (value) => (validate(value) ? undefined : ajv.errorsText(validate.errors));
+  known.set(text, judge);
+  return judge;
+};
+
+/** Made once for each length: fast-check thinks long about each. */
+const graphemes = new Map<string, fc.Arbitrary<string>>();
+const graphemesOf = (minLength: number, maxLength: number): fc.Arbitrary<string> => {
+  const name = `${minLength}-${maxLength}`;
+  const made = graphemes.get(name) ?? fc.string({ unit: 'grapheme', minLength, maxLength });
+  graphemes.set(name, made);
+  return made;
 };
 
 /** Text that a random search would not find: the schema's own examples stand in where the pattern is too narrow. */
@@ -71,7 +91,7 @@ const textOf = ({ pattern, format, minLength = 0, maxLength: bound, examples }: 
   };
   const known = format === undefined ? undefined : formats[format];
   if (known !== undefined) return known();
-  const wellFormed = fc.string({ unit: 'grapheme', minLength, maxLength: Math.min(maxLength, minLength + 40) });
+  const wellFormed = graphemesOf(minLength, Math.min(maxLength, minLength + 40));
   if (pattern === undefined) return wellFormed.filter((text) => text.length <= maxLength);
   const fits = new RegExp(pattern, 'u');
   // A pattern may be the only one to say how long the text is.
