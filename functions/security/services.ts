@@ -99,6 +99,7 @@ const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'o
     userStore,
     users,
     links,
+    linkBudget: threats.linkBudget,
     settings: authSettings,
     policy,
     sessions,
