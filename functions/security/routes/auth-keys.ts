@@ -51,13 +51,14 @@ const rotateKey = endpoint({
   method: 'post',
   path: `${keys}/{id}/rotate`,
   summary: 'Replace an API key',
+  description: 'One that is good, and replaces none that still is.',
   access: { scopes: ['keys:write'], stepUp: sensitive },
   confidential: true,
   params: idParams,
   body: overlap,
   status: 201,
   response: keySecret,
-  errors: ['not-found', 'revision-conflict'],
+  errors: ['not-found', 'precondition-failed', 'revision-conflict'],
 });
 
 const revokeKey = endpoint({
@@ -94,6 +95,7 @@ const makeAccount = endpoint({
     .meta({ id: 'NewServiceAccount', examples: [{ name: 'importer', scopes: ['ai:predict'] }] }),
   status: 201,
   response: clientSecret,
+  errors: ['precondition-failed', 'revision-conflict'],
 });
 
 const rotateAccount = endpoint({
