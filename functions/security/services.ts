@@ -4,7 +4,9 @@ import { erasingOf } from '#shared/runtime/erasing.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   authSettingsCollection,
+  bounded,
   breachedPasswords,
+  countGateCollection,
   createAccountService,
   createAuditing,
   createAuthSettingsService,
@@ -113,6 +115,7 @@ const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'o
     defaultAppUrl: config.appUrl,
   };
   const accounts = database.tenants(serviceAccountCollection);
+  const addOne = bounded(database, database.tenants(countGateCollection));
   const { guard, risk } = threats;
   const isBreached = async (password: string) => ((await countBreaches?.(password)) ?? 0) > 0;
   const { secondFactor, passkeyChanges, withPasskeys } = createMfa({ ...common, guard });
@@ -144,7 +147,7 @@ const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'o
     signUps: createSignUpService(common),
     accounts: createAccountService({ ...common, requirePassword: passwordProof({ ...common, guard }) }),
     signIns,
-    serviceAccounts: createServiceAccountService({ accounts, tenants, issue, newId, clock }),
+    serviceAccounts: createServiceAccountService({ accounts, addOne, tenants, issue, newId, clock }),
   };
 };
 
@@ -182,6 +185,7 @@ const createEncryption = ({ database, keyRings: keys, fieldEncryption: fields, b
     secrets: createSecretService({
       database,
       secrets: database.tenants(secretCollection),
+      addOne: bounded(database, database.tenants(countGateCollection)),
       values: database.tenants(secretValueCollection),
       clock,
     }),

@@ -28,6 +28,8 @@ import {
 import {
   type ApiKeyService,
   apiKeyCollection,
+  bounded,
+  countGateCollection,
   createApiKeyService,
   createFieldEncryption,
   createKeyRings,
@@ -251,7 +253,11 @@ export const createRuntime = async (service: string, config: Config, parts: Runt
   const quotas = openQuotas(database, tenants, clock);
   const keys = database.platform(apiKeyCollection);
   const apiKeys = createApiKeyService({ database, keys, tenants, quotas, clock });
-  const roles = createRoleService({ roles: database.tenants(roleCollection), clock });
+  const roles = createRoleService({
+    roles: database.tenants(roleCollection),
+    addOne: bounded(database, database.tenants(countGateCollection)),
+    clock,
+  });
   const protector = keyProtector(signingManagement);
   const signingKeys = createSigningKeys({ database, keys: database.platform(signingKeyCollection), protector, clock });
   const authenticateToken = tokenAuthentication({

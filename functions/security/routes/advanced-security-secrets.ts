@@ -25,7 +25,7 @@ const create = endpoint({
   body: z.strictObject({ name: secretNameSchema, value }),
   status: 201,
   response: secretViewSchema,
-  errors: ['already-exists'],
+  errors: ['already-exists', 'precondition-failed', 'revision-conflict'],
 });
 
 const addVersion = endpoint({

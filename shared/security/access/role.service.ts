@@ -1,7 +1,8 @@
 import { type Actor, requireScopes } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
-import type { TenantStore } from '../../store/store.ts';
+import type { TenantStore, Transaction } from '../../store/store.ts';
+import type { AddOne } from './bounded.ts';
 import { builtInRoles, isBuiltInRole, permissions, scopesOfBuiltIn } from './permissions.ts';
 import type { Role, RoleInput, RoleView } from './role.schema.ts';
 
@@ -15,7 +16,10 @@ export interface RoleService {
   requireGrantable(actor: Actor, roles: readonly string[]): Promise<void>;
   /** Built-in ones first. */
   list(actor: Actor): Promise<readonly RoleView[]>;
-  /** Makes or replaces a custom role. Fails with `forbidden` for scopes that the actor lacks. */
+  /**
+   * Makes or replaces a custom role. Fails with `forbidden` for scopes that the actor lacks, and with
+   * `precondition-failed` where there are 200 already.
+   */
   put(actor: Actor, name: string, role: RoleInput): Promise<RoleView>;
   /** Idempotent. Whoever has the role loses what it gave. */
   remove(actor: Actor, name: string): Promise<void>;
@@ -23,13 +27,14 @@ export interface RoleService {
 
 export interface RoleServiceOptions {
   readonly roles: TenantStore<Role>;
+  readonly addOne: AddOne;
   readonly clock: Clock;
 }
 
 /** Custom roles of one tenant: few enough to be listed in one page. */
 const maxRoles = 200;
 
-export const createRoleService = ({ roles, clock }: RoleServiceOptions): RoleService => {
+export const createRoleService = ({ roles, addOne, clock }: RoleServiceOptions): RoleService => {
   const custom = async (tenant: string, names: readonly string[]): Promise<readonly (Role | undefined)[]> =>
     names.length === 0 ? [] : (await roles.of(tenant).getMany(names)).map((stored) => stored?.value);
 
@@ -87,9 +92,9 @@ export const createRoleService = ({ roles, clock }: RoleServiceOptions): RoleSer
       if (before !== undefined) {
         await store.update(name, role, { revision: before.revision });
       } else {
-        const { count } = await store.aggregate({});
-        if (count >= maxRoles) throw new OmniError('precondition-failed', `A tenant has at most ${maxRoles} roles.`);
-        await store.create(name, role).catch((error: unknown) => {
+        const bound = { what: 'roles', limit: maxRoles };
+        const write = (transaction: Transaction) => transaction.create(store, name, role);
+        await addOne(actor.tenant, store, bound, write).catch((error: unknown) => {
           throw isOmniError(error, 'already-exists')
             ? new OmniError('revision-conflict', 'The role was made meanwhile.')
             : error;

@@ -5,6 +5,7 @@ import type { NewId } from '../../kernel/ids.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { TenantService } from '../../platform/index.ts';
 import type { Stored, TenantStore } from '../../store/store.ts';
+import type { AddOne } from '../access/bounded.ts';
 import { sameHash } from '../api-keys/api-key.format.ts';
 import type { IssuedToken, IssueToken } from '../tokens/access-tokens.ts';
 import { hashOf, newSecret } from '../tokens/opaque-token.ts';
@@ -23,7 +24,7 @@ export interface ServiceAccountSecret extends ServiceAccountView {
 }
 
 export interface ServiceAccountService {
-  /** Fails with `forbidden` for scopes that the actor lacks. */
+  /** Fails with `forbidden` for scopes that the actor lacks, and with `precondition-failed` where there are 100. */
   create(actor: Actor, account: NewServiceAccount): Promise<ServiceAccountSecret>;
   list(actor: Actor, request: PageRequest): Promise<Page<ServiceAccountView>>;
   /** A new secret; the old one stays good for `overlap` seconds. With none, its tokens are refused as well. */
@@ -36,6 +37,7 @@ export interface ServiceAccountService {
 
 export interface ServiceAccountOptions {
   readonly accounts: TenantStore<ServiceAccount>;
+  readonly addOne: AddOne;
   readonly tenants: Pick<TenantService, 'get'>;
   readonly issue: IssueToken;
   readonly newId: NewId;
@@ -48,10 +50,12 @@ const idPattern = /^([a-z0-9-]{2,63})\.(sva_[0-9A-Za-z]{1,40})$/;
 /** Compared with where there is no account, so that the answer takes as long. */
 const noHash = '0'.repeat(64);
 
+const bound = { what: 'service accounts', limit: 100 };
+
 const unknown = () => new OmniError('not-found', 'There is no such service account.');
 
 export const createServiceAccountService = (options: ServiceAccountOptions): ServiceAccountService => {
-  const { accounts, tenants, issue, newId, clock } = options;
+  const { accounts, addOne, tenants, issue, newId, clock } = options;
 
   const viewOf = (tenant: string, { id, value }: Pick<Stored<ServiceAccount>, 'id' | 'value'>): ServiceAccountView => {
     const { secretHash: _hash, previous: _previous, epoch: _epoch, ...view } = value;
@@ -88,7 +92,8 @@ export const createServiceAccountService = (options: ServiceAccountOptions): Ser
         createdAt: isoTime(clock.now()),
         ...(expiresAt === undefined ? {} : { expiresAt }),
       };
-      await accounts.of(actor.tenant).create(id, value);
+      const store = accounts.of(actor.tenant);
+      await addOne(actor.tenant, store, bound, (transaction) => transaction.create(store, id, value));
       return { ...viewOf(actor.tenant, { id, value }), clientSecret };
     },
     list: async ({ tenant }, request) => {
