@@ -49,8 +49,7 @@ describe('the manifest', () => {
   it('says of a job what its subscription needs', () => {
     const both = defineJob({
       name: 'a.both',
-      on: [made, defineEvent('a.thing.gone', z.object({}))],
-      ordered: true,
+      on: [made, defineEvent('a.thing.gone', z.object({}), { ordered: true })],
       timeout: 30,
       handle: async () => {},
     });

@@ -104,6 +104,8 @@ const openPeople = (runtime: Runtime) => {
   const users = createUserService({ database, users: userStore, roles, guard, makeEvent, newId, clock });
   const { audit } = createAuditing({ ...runtime, blobs, rootBlobs, cipher: subjectCipher(runtime.keyRings) });
   const settings = createAuthSettingsService({
+    database,
+    audit,
     settings: database.tenants(authSettingsCollection),
     roles,
     cache,

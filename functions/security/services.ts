@@ -3,6 +3,7 @@ import { gatewayAccountCollection, paymentCollection, stripeCustomerCollection }
 import { erasingOf } from '#shared/runtime/erasing.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
+  type AuditLog,
   authSettingsCollection,
   bounded,
   breachedPasswords,
@@ -54,12 +55,18 @@ import {
 } from '#shared/security/index.ts';
 
 /** Who people are, and how they show it. */
-const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'of' | 'withSince'>) => {
+const createIdentity = (
+  runtime: Runtime,
+  policy: Pick<SecurityPolicyService, 'of' | 'withSince'>,
+  audit: Pick<AuditLog, 'record'>,
+) => {
   const { config, database, cache, makeEvent, newId, clock, tenants, roles, protector, signingKeys } = runtime;
   const userStore = database.tenants(userCollection);
   const ownerGuard = createOwnerGuard({ gates: database.tenants(ownerGateCollection), users: userStore });
   const users = createUserService({ database, users: userStore, roles, guard: ownerGuard, makeEvent, newId, clock });
   const authSettings = createAuthSettingsService({
+    database,
+    audit,
     settings: database.tenants(authSettingsCollection),
     roles,
     cache,
@@ -147,7 +154,7 @@ const createIdentity = (runtime: Runtime, policy: Pick<SecurityPolicyService, 'o
     signUps: createSignUpService(common),
     accounts: createAccountService({ ...common, requirePassword: passwordProof({ ...common, guard }) }),
     signIns,
-    serviceAccounts: createServiceAccountService({ accounts, addOne, tenants, issue, newId, clock }),
+    serviceAccounts: createServiceAccountService({ database, accounts, addOne, tenants, issue, audit, newId, clock }),
   };
 };
 
@@ -173,20 +180,30 @@ export const encryptedCollections = [
 ];
 
 /** Keys, and what is kept under them. */
-const createEncryption = ({ database, keyRings: keys, fieldEncryption: fields, blobs, makeEvent, clock }: Runtime) => {
+const createEncryption = (runtime: Runtime, audit: Pick<AuditLog, 'record'>) => {
+  const { database, keyRings: keys, fieldEncryption: fields, blobs, makeEvent, clock } = runtime;
   const rotations = database.tenants(keyRotationCollection);
   return {
     keys,
     fields,
     rotations,
     encryptedCollections,
-    keyRotations: createKeyRotationService({ database, rotations, keys, encryptedCollections, makeEvent, clock }),
+    keyRotations: createKeyRotationService({
+      database,
+      rotations,
+      keys,
+      encryptedCollections,
+      audit,
+      makeEvent,
+      clock,
+    }),
     values: createValueEncryptionService({ keys }),
     secrets: createSecretService({
       database,
       secrets: database.tenants(secretCollection),
       addOne: bounded(database, database.tenants(countGateCollection)),
       values: database.tenants(secretValueCollection),
+      audit,
       clock,
     }),
     dataLoss: createDataLossService({ blobs }),
@@ -197,8 +214,8 @@ const createEncryption = ({ database, keyRings: keys, fieldEncryption: fields, b
 export const createServices = (runtime: Runtime) => {
   const protection = createProtection(runtime);
   return {
-    ...createIdentity(runtime, protection.policyService),
-    ...createEncryption(runtime),
+    ...createIdentity(runtime, protection.policyService, protection.audit),
+    ...createEncryption(runtime, protection.audit),
     ...protection,
     erasing: erasingOf(runtime),
     apiKeys: runtime.apiKeys,

@@ -25,7 +25,12 @@ run "the_warehouse" {
       google_pubsub_subscription.events.dead_letter_policy[0].dead_letter_topic == var.dead_letter_topic_id,
       google_pubsub_subscription.events.expiration_policy[0].ttl == "",
     ])
-    error_message = "Not every event becomes a row."
+    error_message = "Events don't become rows."
+  }
+
+  assert {
+    condition     = google_pubsub_subscription.events.filter == "NOT attributes:dataclassification AND NOT hasPrefix(attributes.type, \"security.\")"
+    error_message = "Secrets and personal data become rows."
   }
 
   assert {

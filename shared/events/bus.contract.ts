@@ -10,15 +10,15 @@ export interface BusUnderTest {
   close(): Promise<void>;
 }
 
-const eventNumber = (n: number, data: Readonly<Record<string, unknown>> = {}): DomainEvent => ({
-  specversion: '1.0',
+const eventNumber = (n: number, data: Readonly<Record<string, unknown>> = {}) => ({
+  specversion: '1.0' as const,
   id: `evt_${n}`,
   source: 'omni/test',
   type: 'test.thing.happened',
   subject: `thing-${n % 3}`,
   time: '2026-01-01T00:00:00.000Z',
   tenant: 'acme',
-  datacontenttype: 'application/json',
+  datacontenttype: 'application/json' as const,
   traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   data: { n, ...data },
 });
@@ -61,6 +61,16 @@ export const busContract = (name: string, start: () => Promise<BusUnderTest>): v
       for (const seen of await Promise.all([first, second])) {
         expect([...distinct(seen).values()].sort((a, b) => Number(a.data.n) - Number(b.data.n))).toEqual(sent);
       }
+    });
+
+    it('carries each subject’s events in turn, together with others, and says nothing of it to jobs', async () => {
+      const sent = Array.from({ length: 30 }, (_, n) => eventNumber(200 + n));
+      const seen = collect('in-turn', (all) => distinct(all).size === sent.length);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await under.bus.publish(
+        sent.map((event, n) => (n % 2 === 0 ? { ...event, partitionkey: event.subject } : event)),
+      );
+      expect([...distinct(await seen).values()].sort((a, b) => Number(a.data.n) - Number(b.data.n))).toEqual(sent);
     });
 
     it('delivers again until the subscriber answers with success', async () => {

@@ -6,8 +6,15 @@ import type { NewId } from '../kernel/ids.ts';
 
 type EventData = Readonly<Record<string, unknown>>;
 
+export interface EventOptions {
+  /** Jobs take the events of one subject in order of publication. Costs throughput; no handler may rely on it. */
+  readonly ordered?: boolean;
+  /** The data holds secrets or personal data. It is kept out of what stores every event, such as the warehouse. */
+  readonly confidential?: boolean;
+}
+
 /** A type of event and the shape of its data. */
-export interface EventType<D extends EventData> {
+export interface EventType<D extends EventData> extends EventOptions {
   readonly type: string;
   readonly schema: z.ZodType<D>;
 }
@@ -23,9 +30,14 @@ export type EventOf<D extends EventData> = DomainEvent & { readonly data: D };
  * `type` is `<domain>.<noun>.<past participle>`: `ai.prediction.made`. One that ends in `*` is a family, `security.*`: a
  * job can take it, and nobody can emit it.
  */
-export const defineEvent = <D extends EventData>(type: string, schema: z.ZodType<D>): EventType<D> => ({
+export const defineEvent = <D extends EventData>(
+  type: string,
+  schema: z.ZodType<D>,
+  options: EventOptions = {},
+): EventType<D> => ({
   type,
   schema,
+  ...options,
 });
 
 export interface EventInput<D extends EventData> {
@@ -62,6 +74,8 @@ export const eventMaker =
       tenant: input.tenant,
       datacontenttype: 'application/json',
       ...(parent === undefined ? {} : { traceparent: parent }),
+      ...(type.ordered === true ? { partitionkey: input.subject } : {}),
+      ...(type.confidential === true ? { dataclassification: 'confidential' as const } : {}),
       data: type.schema.parse(input.data),
     };
   };
@@ -76,12 +90,11 @@ export const domainEventSchema = z.object({
   time: z.iso.datetime(),
   tenant: z.string().min(1).max(128),
   datacontenttype: z.literal('application/json'),
-  traceparent: z.string().max(100).optional(),
+  traceparent: z.string().max(100).exactOptional(),
+  partitionkey: z.string().max(300).exactOptional(),
+  dataclassification: z.literal('confidential').exactOptional(),
   data: z.record(z.string(), z.unknown()),
 });
 
 /** Throws a ZodError on anything that is no event. */
-export const parseEvent = (value: unknown): DomainEvent => {
-  const { traceparent, ...event } = domainEventSchema.parse(value);
-  return traceparent === undefined ? event : { ...event, traceparent };
-};
+export const parseEvent = (value: unknown): DomainEvent => domainEventSchema.parse(value);

@@ -22,8 +22,6 @@ export interface JobOptions {
   readonly timeout?: number;
   /** Runs before the event becomes a dead letter. 5 where absent. */
   readonly maxAttempts?: number;
-  /** Deliver events of one subject in order of publication. Costs throughput; a handler must not rely on it. */
-  readonly ordered?: boolean;
   /** Seconds between deliveries that fail, growing from the first to the second. 10 and 600 where absent. */
   readonly backoff?: { readonly min: number; readonly max: number };
 }
@@ -32,6 +30,7 @@ export interface Job<S> {
   readonly name: string;
   readonly timeout: number;
   readonly maxAttempts: number;
+  /** Whether an event that it takes is ordered. */
   readonly ordered: boolean;
   readonly backoff: { readonly min: number; readonly max: number };
   readonly eventTypes: readonly string[];
@@ -54,7 +53,7 @@ export const defineJob = <D extends Readonly<Record<string, unknown>>, S>(
     name: options.name,
     timeout: options.timeout ?? 60,
     maxAttempts: options.maxAttempts ?? 5,
-    ordered: options.ordered ?? false,
+    ordered: options.on.some(({ ordered }) => ordered === true),
     backoff: options.backoff ?? { min: 10, max: 600 },
     eventTypes: [...new Set(options.on.map(({ type }) => type))],
     run: async (event, context, services) => {

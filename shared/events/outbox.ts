@@ -22,7 +22,10 @@ export interface Outbox {
    * now stays for the sweep. Concurrent calls share one publish and one delete.
    */
   publish(events: readonly DomainEvent[]): Promise<void>;
-  /** Publishes what crashes left behind, oldest first, until nothing is left or `budget` milliseconds are over. */
+  /**
+   * Publishes what crashes left behind, oldest first, until nothing is left or `budget` milliseconds are over. An event
+   * that the bus refuses holds up no other. Fails with `unavailable` when it takes none.
+   */
   sweep(options?: { readonly olderThan?: number; readonly budget?: number }): Promise<{ readonly published: number }>;
 }
 
@@ -42,6 +45,20 @@ export const createOutbox = ({ database, entries, bus, clock, logger }: OutboxOp
     } catch {
       logger.error('An outbox entry is no event.', { id });
       return [];
+    }
+  };
+  /** How many could be published: one by one, when they can't be together. */
+  const publishWhatCan = async (events: readonly DomainEvent[]): Promise<number> => {
+    try {
+      await publishAndClear(events);
+      return events.length;
+    } catch {
+      const tried = await Promise.allSettled(events.map((event) => publishAndClear([event])));
+      const refused = events.filter((_, index) => tried[index]?.status === 'rejected');
+      const failure = tried.find((one) => one.status === 'rejected');
+      if (refused.length === events.length) throw failure?.reason;
+      logger.error('Events that the bus refuses stay in the outbox.', { events: refused.map(({ id }) => id) });
+      return events.length - refused.length;
     }
   };
   const publishGrouped = grouped(publishAndClear, 100);
@@ -67,8 +84,7 @@ export const createOutbox = ({ database, entries, bus, clock, logger }: OutboxOp
           cursor,
         });
         const events = page.items.flatMap(readable);
-        if (events.length > 0) await publishAndClear(events);
-        published += events.length;
+        if (events.length > 0) published += await publishWhatCan(events);
         cursor = page.nextCursor ?? undefined;
       } while (cursor !== undefined && performance.now() - started < budget);
       return { published };

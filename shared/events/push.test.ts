@@ -70,4 +70,17 @@ describe('an event that crosses the bus', () => {
     expect(names.toSorted()).toEqual([...Object.keys(wire), 'schedule'].sort());
     expect(Object.values(wire).every((value) => typeof value === 'string')).toBe(true);
   });
+
+  it('has its partition as ordering key and its classification as attribute, and both nowhere else', () => {
+    const { orderingKey, attributes, data } = toMessage({
+      ...event,
+      partitionkey: 'x',
+      dataclassification: 'confidential',
+    });
+    expect(orderingKey).toBe('x');
+    expect(attributes).toMatchObject({ dataclassification: 'confidential' });
+    expect(data).toEqual(toMessage(event).data);
+    expect(toMessage(event)).toMatchObject({ orderingKey: '', attributes: { type: event.type } });
+    expect(toMessage(event).attributes).not.toHaveProperty('dataclassification');
+  });
 });

@@ -88,9 +88,9 @@ export const smsRequestSchema = z.discriminatedUnion('template', texts);
 export type SmsRequest = z.infer<typeof smsRequestSchema>;
 
 /** A command: send this email. It holds an address and perhaps a code, so it must never be logged. */
-export const emailRequested = defineEvent('messaging.email.requested', emailRequestSchema);
+export const emailRequested = defineEvent('messaging.email.requested', emailRequestSchema, { confidential: true });
 /** A command: send this text message. As for emails. */
-export const smsRequested = defineEvent('messaging.sms.requested', smsRequestSchema);
+export const smsRequested = defineEvent('messaging.sms.requested', smsRequestSchema, { confidential: true });
 
 /** What a carrier said later of a text message. */
 export const smsReportSchema = z.object({
@@ -100,7 +100,7 @@ export const smsReportSchema = z.object({
   suppress: z.enum(['invalid', 'opted-out']).optional(),
 });
 export type SmsReport = z.infer<typeof smsReportSchema>;
-export const smsReported = defineEvent('messaging.sms.reported', smsReportSchema);
+export const smsReported = defineEvent('messaging.sms.reported', smsReportSchema, { confidential: true });
 
 /** Names of the data that each template takes. */
 export const emailVariables: ReadonlyMap<string, readonly string[]> = new Map(

@@ -86,7 +86,7 @@ describe.each(['embedded', 'firestore'] as const)('twenty at once on the %s stor
     const give = () => runtime.apiKeys.give(actor, { name: 'x', scopes: ['ai:read'], requestsPerMinute: 1 });
     expect(await race(give)).toEqual({ winners: 1, codes: ['precondition-failed'] });
     const [key] = (await runtime.apiKeys.list(actor, { limit: 10 })).items;
-    await runtime.apiKeys.revoke('keyed', key?.id ?? '');
+    await runtime.apiKeys.revoke(actor, key?.id ?? '');
     expect(await race(give, 3)).toEqual({ winners: 1, codes: ['precondition-failed'] });
   });
 

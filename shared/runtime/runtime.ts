@@ -28,9 +28,11 @@ import {
 import {
   type ApiKeyService,
   apiKeyCollection,
+  auditEntryCollection,
   bounded,
   countGateCollection,
   createApiKeyService,
+  createAuditLog,
   createFieldEncryption,
   createKeyRings,
   createRoleService,
@@ -51,6 +53,7 @@ import {
   serviceAccountCollection,
   sessionCollection,
   signingKeyCollection,
+  subjectCipher,
   tokenAuthentication,
   tokenVerifier,
   userCollection,
@@ -252,12 +255,11 @@ export const createRuntime = async (service: string, config: Config, parts: Runt
   const tenants = createTenantService({ database, tenants: database.platform(tenantCollection), clock });
   const quotas = openQuotas(database, tenants, clock);
   const keys = database.platform(apiKeyCollection);
-  const apiKeys = createApiKeyService({ database, keys, tenants, quotas, clock });
-  const roles = createRoleService({
-    roles: database.tenants(roleCollection),
-    addOne: bounded(database, database.tenants(countGateCollection)),
-    clock,
-  });
+  const entries = database.tenants(auditEntryCollection);
+  const audit = createAuditLog({ entries, cipher: subjectCipher(keyRings), newId, clock });
+  const apiKeys = createApiKeyService({ database, keys, tenants, quotas, audit, clock });
+  const addOne = bounded(database, database.tenants(countGateCollection));
+  const roles = createRoleService({ database, roles: database.tenants(roleCollection), addOne, audit, clock });
   const protector = keyProtector(signingManagement);
   const signingKeys = createSigningKeys({ database, keys: database.platform(signingKeyCollection), protector, clock });
   const authenticateToken = tokenAuthentication({

@@ -9,7 +9,8 @@ export interface ParkedServices {
   readonly intake: Store<Intake>;
 }
 
-const page = 100;
+/** So many of the largest webhooks fit a commit of Firestore, which is of 10 MiB. */
+const page = 10;
 
 /** Publishes what came for an account before anybody knew whose it is. */
 export const releaseParked = defineJob({

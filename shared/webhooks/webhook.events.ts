@@ -24,17 +24,20 @@ export const stripeEventData = z.object({
 });
 export type StripeEventData = z.infer<typeof stripeEventData>;
 
+/** In turn by object: while one is read anew, what else came for it waits, and is then known. */
+const received = { ordered: true, confidential: true };
+
 /** By the kind of object, so that a job names what it takes and gets no other: `stripe.subscription.received`. */
-export const stripeSubscriptionReceived = defineEvent('stripe.subscription.received', stripeEventData);
-export const stripeCustomerReceived = defineEvent('stripe.customer.received', stripeEventData);
-export const stripeInvoiceReceived = defineEvent('stripe.invoice.received', stripeEventData);
-export const stripeOtherReceived = defineEvent('stripe.event.received', stripeEventData);
+export const stripeSubscriptionReceived = defineEvent('stripe.subscription.received', stripeEventData, received);
+export const stripeCustomerReceived = defineEvent('stripe.customer.received', stripeEventData, received);
+export const stripeInvoiceReceived = defineEvent('stripe.invoice.received', stripeEventData, received);
+export const stripeOtherReceived = defineEvent('stripe.event.received', stripeEventData, received);
 /** AcmePay's events have the same parts. */
-export const acmepayReceived = defineEvent('acmepay.event.received', stripeEventData);
+export const acmepayReceived = defineEvent('acmepay.event.received', stripeEventData, received);
 /** So have BTCPay's. */
-export const btcPayReceived = defineEvent('btcpay.event.received', stripeEventData);
+export const btcPayReceived = defineEvent('btcpay.event.received', stripeEventData, received);
 /** And PayPal's. */
-export const paypalReceived = defineEvent('paypal.event.received', stripeEventData);
+export const paypalReceived = defineEvent('paypal.event.received', stripeEventData, received);
 
 export const shopifyEventData = z.object({
   id: z.string(),
@@ -44,9 +47,11 @@ export const shopifyEventData = z.object({
 });
 export type ShopifyEventData = z.infer<typeof shopifyEventData>;
 
-export const shopifyReceived = defineEvent('shopify.event.received', shopifyEventData);
+export const shopifyReceived = defineEvent('shopify.event.received', shopifyEventData, { confidential: true });
 /** `customers/data_request`, `customers/redact` and `shop/redact`, which every app must honour. */
-export const shopifyPrivacyRequested = defineEvent('shopify.privacy.requested', shopifyEventData);
+export const shopifyPrivacyRequested = defineEvent('shopify.privacy.requested', shopifyEventData, {
+  confidential: true,
+});
 
 export const providerSchema = z.enum(['stripe', 'shopify', 'twilio', 'acmepay', 'paypal', 'btcpay']);
 

@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { problemSchema } from '#shared/http/problem.ts';
+import { systemActor } from '#shared/kernel/actor.ts';
 import { isoTime } from '#shared/kernel/clock.ts';
 import { tenantCollection } from '#shared/platform/index.ts';
 import { generateKey } from '#shared/security/api-keys/api-key.format.ts';
 import { apiKeyCollection, createApiKeyService } from '#shared/security/index.ts';
+import { impersonalAudit } from '#tests/support/auditing.ts';
 import { accessToken } from '#tests/support/auth.ts';
 import { valid } from '#tests/support/json-schema.ts';
 import { type Operation, pathWith, startOperations } from '#tests/support/operations.ts';
@@ -27,6 +29,7 @@ const elsewhere = createApiKeyService({
   keys: runtime.database.platform(apiKeyCollection),
   tenants: runtime.tenants,
   quotas: runtime.quotas,
+  audit: impersonalAudit(runtime.database, runtime.clock),
   clock: runtime.clock,
 });
 const issue = async (tenant: string, scopes: readonly string[], expiresAt?: string) => {
@@ -104,7 +107,7 @@ describe.each(named(closed))('%s', (_name, operation) => {
   it('refuses a key that another instance revoked, once this one has heard of it', async () => {
     const { id, text: key } = await issue('acme', everything);
     expect(await isLetIn(operation, key)).toBe(true);
-    await elsewhere.revoke('acme', id);
+    await elsewhere.revoke(systemActor('acme', 'test'), id);
     runtime.clock.advance(trust);
     expect(await refusal(send(operation, { key }))).toEqual([401, 'unauthenticated']);
   });

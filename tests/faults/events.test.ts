@@ -10,6 +10,7 @@ import { createOutbox, type Outbox } from '#shared/events/outbox.ts';
 import { toMessage } from '#shared/events/pubsub.ts';
 import { eventOfPush } from '#shared/events/push.ts';
 import { type ManualClock, manualClock } from '#shared/kernel/clock.ts';
+import { OmniError } from '#shared/kernel/errors.ts';
 import type { DomainEvent } from '#shared/kernel/event.ts';
 import { sequentialIds } from '#shared/kernel/ids.ts';
 import { tenantCollection } from '#shared/store/collection.ts';
@@ -366,5 +367,36 @@ describe('the outbox', () => {
     expect(there.messages).toHaveLength(50);
     // Fifty commits, and a handful of publications and deletions rather than a hundred.
     expect(counting.calls()).toBeLessThan(70);
+  });
+});
+
+describe('an event that the bus refuses', () => {
+  const refusing = (there: World, refused: (event: DomainEvent) => boolean): World => ({
+    ...there,
+    bus: {
+      ...there.bus,
+      publish: async (events) => {
+        if (events.some(refused)) throw new OmniError('unavailable', 'Not this one.');
+        await there.bus.publish(events);
+      },
+    },
+  });
+
+  it('holds up no other, and stays', async () => {
+    const there = refusing(world(), ({ subject }) => subject === 'order-2');
+    for (const id of ['order-1', 'order-2', 'order-3']) {
+      await processIn(refusing(there, () => true)).place(id, 1);
+    }
+    there.clock.advance(120_000);
+    expect(await processIn(there).outbox.sweep()).toEqual({ published: 2 });
+    expect(there.messages.map(({ subject }) => subject).sort()).toEqual(['order-1', 'order-3']);
+    expect((await effectsIn(there)).outbox).toBe(1);
+  });
+
+  it('makes the sweep fail where it is all of them, so that its timer tries again', async () => {
+    const there = refusing(world(), () => true);
+    await processIn(there).place('order-1', 1);
+    there.clock.advance(120_000);
+    await expect(processIn(there).outbox.sweep()).rejects.toMatchObject({ code: 'unavailable' });
   });
 });

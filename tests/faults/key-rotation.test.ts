@@ -23,6 +23,7 @@ import { embeddedDriver } from '#shared/store/embedded.ts';
 import { encrypted, shreddable } from '#shared/store/encrypted-field.ts';
 import { outboxCollection } from '#shared/store/outbox.collection.ts';
 import { nullLogger } from '#shared/telemetry/index.ts';
+import { impersonalAudit } from '#tests/support/auditing.ts';
 import { type Killer, killAt } from '#tests/support/crashing.ts';
 import { countingManagement, encryptedDatabase } from '#tests/support/encryption.ts';
 
@@ -78,10 +79,11 @@ const processIn = ({ driver, bus, clock, newId }: World, killer?: Killer) => {
     keys,
     fields,
     clock,
+    audit: impersonalAudit(database, clock),
     rotations: database.tenants(keyRotationCollection),
     encryptedCollections,
     makeEvent: eventMaker({ source: 'omni/test', clock, newId }),
-  } satisfies KeyRotationJobServices & Pick<KeyRotationServiceOptions, 'database'>;
+  } satisfies KeyRotationJobServices & Pick<KeyRotationServiceOptions, 'database' | 'audit'>;
   return {
     outbox,
     keys,

@@ -5,9 +5,10 @@ import { afterAll } from 'vitest';
 import type { BlobStore } from '#shared/blobs/blobs.ts';
 import { createLocalDiskBlobs } from '#shared/blobs/local-disk.ts';
 import { eventMaker } from '#shared/events/define-event.ts';
-import { type ManualClock, manualClock } from '#shared/kernel/clock.ts';
+import { type Clock, type ManualClock, manualClock } from '#shared/kernel/clock.ts';
 import { newId } from '#shared/kernel/ids.ts';
-import type { AuditActor } from '#shared/security/audit/audit.log.ts';
+import { type AuditActor, type AuditLog, createAuditLog } from '#shared/security/audit/audit.log.ts';
+import { auditEntryCollection } from '#shared/security/audit/audit-entry.schema.ts';
 import { createAuditing } from '#shared/security/audit/auditing.ts';
 import { subjectCipher } from '#shared/security/audit/subject-cipher.ts';
 import { keyRingCollection } from '#shared/security/encryption/data-key.schema.ts';
@@ -26,6 +27,15 @@ export const temporaryFolder = async (): Promise<string> => {
 
 export const diskBlobs = (folder: string, name: string): BlobStore =>
   createLocalDiskBlobs({ root: join(folder, name), baseUrl: 'http://127.0.0.1:1/blobs', signingKey: 'of-tests' });
+
+/** The log alone, of services that tell it nothing personal. */
+export const impersonalAudit = (database: Database, clock: Clock): AuditLog =>
+  createAuditLog({
+    entries: database.tenants(auditEntryCollection),
+    cipher: { seal: () => Promise.reject(new Error('This names nobody.')) },
+    newId,
+    clock,
+  });
 
 /** The whole of auditing over a database, with real keys. */
 export const auditingOn = (

@@ -77,13 +77,19 @@ const makeFactors = async (runtime: TestRuntime, tenant: string, user: string) =
   const resets = [`rst_1${user.slice(4)}`, `rst_2${user.slice(4)}`] as const;
   const profile = { ...noProfile, totps: [totp], reset: resets[1] };
   await runtime.database.tenants(mfaProfileCollection).of(tenant).create(user, profile);
-  const reset = { user, by: `admin-of-${tenant}`, reason: 'Lost phone', status: 'waiting', cancelHash: 'x' } as const;
+  const reset = {
+    user,
+    by: `admin-of-${tenant}`,
+    reason: 'Lost phone',
+    status: 'waiting',
+    cancelHash: 'x',
+  } as const;
   for (const id of resets) {
     const dueAt = '2099-01-01T00:00:00.000Z';
     await runtime.database
       .tenants(factorResetCollection)
       .of(tenant)
-      .create(id, { ...reset, createdAt: at, dueAt });
+      .create(id, { ...reset, roles: ['member'], createdAt: at, dueAt });
   }
   const device = await makeTrustedDevice(runtime, tenant, user);
   return { factor: totp.id, device: device.id, reset: resets[1] };

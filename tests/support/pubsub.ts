@@ -7,6 +7,7 @@ import { PubSub } from '@google-cloud/pubsub';
 import { inject } from 'vitest';
 import type { PushEndpoint } from '#shared/events/embedded.ts';
 import { pubSubBus } from '#shared/events/pubsub.ts';
+import { pubSubFront } from './pubsub-front.ts';
 
 /** A topic of its own on the Pub/Sub emulator, whose subscriptions push to this process. */
 export const testBus = async () => {
@@ -14,7 +15,8 @@ export const testBus = async () => {
   const emulatorHost = inject('pubSubHost');
   const admin = new PubSub({ projectId, apiEndpoint: emulatorHost });
   const [topic] = await admin.createTopic('events');
-  const bus = pubSubBus({ projectId, topic: 'events', emulatorHost });
+  const front = await pubSubFront(admin);
+  const bus = pubSubBus({ projectId, topic: 'events', emulatorHost: front.host });
   const endpoints = new Map<string, PushEndpoint>();
   const server = createServer(async (request, response) => {
     const endpoint = endpoints.get(request.url ?? '');
@@ -39,6 +41,7 @@ export const testBus = async () => {
       server.close();
       server.closeAllConnections();
       await bus.close();
+      front.close();
       await admin.close();
     },
   };

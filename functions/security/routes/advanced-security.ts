@@ -127,7 +127,7 @@ export const advancedSecurity = ({ keyRotations, values }: Services): Route[] =>
   handle(encrypt, ({ actor, body }) => values.encrypt(actor, body)),
   handle(decrypt, ({ actor, body }) => values.decrypt(actor, body.purpose, body.ciphertext)),
   handle(shred, async ({ actor, params }) => {
-    await values.shred(actor, params.subject);
+    await keyRotations.shred(actor, params.subject);
     return undefined;
   }),
 ];

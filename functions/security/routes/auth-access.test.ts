@@ -185,8 +185,22 @@ describe('the settings', () => {
     expect(await put(admin, provider('https://id.example.com'))).toBe(403);
     expect(await put(admin, provider('https://id.example.com', false))).toBe(200);
     expect(await put(owner, provider('https://id.example.com'))).toBe(200);
-    expect(await put(admin, provider('https://id.example.com'), { appUrl: 'https://app.example.com' })).toBe(200);
+    expect(await put(admin, provider('https://id.example.com'), { signUp: true })).toBe(200);
     expect(await put(admin, provider('https://of-the-admin.example.com'))).toBe(403);
+  });
+
+  it('let an owner alone say where the links in mails lead', async () => {
+    await tenant('linking', { signUp: false });
+    const [owner, admin] = [
+      (await person('linking', 'owner@example.com', ['owner'])).accessToken,
+      (await person('linking', 'admin@example.com', ['admin'])).accessToken,
+    ];
+    const put = async (key: string, body: object) => (await send('/settings', { method: 'PUT', key, body })).status;
+    expect(await put(admin, { appUrl: 'https://of-the-admin.example.com' })).toBe(403);
+    expect((await services.authSettings.of('linking')).appUrl).toBeUndefined();
+    expect(await put(owner, { appUrl: 'https://app.example.com' })).toBe(200);
+    expect(await put(admin, { appUrl: 'https://app.example.com', signUp: true })).toBe(200);
+    expect(await put(admin, { appUrl: 'https://of-the-admin.example.com' })).toBe(403);
   });
 
   it('never show a provider’s secret, and keep it under its name for its issuer alone', async () => {

@@ -138,7 +138,7 @@ export const authKeys = ({
     return apiKeys.rotate(actor, params.id, body.overlap);
   }),
   handle(revokeKey, async ({ actor, params }) => {
-    await apiKeys.revoke(actor.tenant, params.id);
+    await apiKeys.revoke(actor, params.id);
     return undefined;
   }),
   handle(listAccounts, ({ actor, query }) => serviceAccounts.list(actor, query)),

@@ -87,6 +87,28 @@ describe('a reset of lost factors', () => {
     expect(await refusal(await ask(admin.key, member.user))).toBe('already-exists');
   });
 
+  it('does not take place for who may do more by then than when it was asked for', async () => {
+    const [support, there] = [await person('acme', ['support']), await withTotp('acme')];
+    expect((await ask(support.key, there.user)).status).toBe(202);
+    const promoted = await request(app, `/api/v1/auth/users/${there.user}/roles`, {
+      method: 'PUT',
+      key: await runtime.key('acme', ['*']),
+      body: { roles: ['admin'] },
+    });
+    expect(promoted.status).toBeLessThan(300);
+    clock.advance(25 * hour);
+    await sweep();
+    expect(await challenged('acme', there.email)).toMatchObject({ methods: ['totp'], enrolment: false });
+    expect(await mailsTo(there.email)).not.toContain('factor-reset-completed');
+    const cancelled = world.events.find(
+      ({ type, data }) => type === 'security.factor-reset.cancelled' && data.user === there.user,
+    );
+    expect(cancelled?.data.by).toBe('security.complete-factor-reset');
+    // It is over: another can be asked for, by who may.
+    expect(await refusal(await ask((await person('acme', ['support'])).key, there.user))).toBe('forbidden');
+    expect((await ask((await person('acme', ['owner'])).key, there.user)).status).toBe(202);
+  });
+
   it('is stopped by its user from a live session, and by nobody else without permission', async () => {
     const [admin, there, stranger] = [await person('acme', ['admin']), await withTotp('acme'), await person('acme')];
     const { id } = await resetOf(await ask(admin.key, there.user));

@@ -1,4 +1,6 @@
-# Every event as a row of BigQuery, straight from the topic, and the logs that are worth keeping.
+# Events as rows of BigQuery, straight from the topic, and the logs that are worth keeping. Not those whose data is
+# confidential, such as mails with links that let somebody in and what providers post; nor those that the audit log keeps,
+# where a person's data can be shredded.
 
 locals {
   # The fields of the topic's schema, which are the columns.
@@ -52,6 +54,7 @@ resource "google_bigquery_dataset_iam_member" "pubsub" {
 resource "google_pubsub_subscription" "events" {
   name                       = "warehouse"
   topic                      = var.topic_id
+  filter                     = "NOT attributes:dataclassification AND NOT hasPrefix(attributes.type, \"security.\")"
   message_retention_duration = "604800s"
   ack_deadline_seconds       = 60
 

@@ -121,10 +121,16 @@ export const createBillingSettingsService = (options: BillingSettingsOptions): B
       }
       const subject = newId('clk');
       const next = { ...stored.value, movingTo: isoTime(to) };
-      await database.transaction((transaction) => {
+      await database.transaction(async (transaction) => {
         const data = { to: isoTime(to), step: 0 };
         transaction.update(settings.of(actor.tenant), id, next, { revision: stored.revision });
         transaction.emit(makeEvent(clockAdvanced, { id: subject, tenant: actor.tenant, subject, data }));
+        await audit.record(transaction, actor, {
+          action: 'billing.settings.changed',
+          target: { type: 'billing-settings', id },
+          outcome: 'success',
+          data: { changed: ['testClock'] },
+        });
       });
       return next;
     },

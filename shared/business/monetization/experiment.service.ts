@@ -5,6 +5,7 @@ import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { NewId } from '../../kernel/ids.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { AuditLog } from '../../security/index.ts';
+import { retrying } from '../../store/retrying.ts';
 import { shardedCounter } from '../../store/sharded-counter.ts';
 import type { Database, Stored, TenantStore } from '../../store/store.ts';
 import { badField, notFound } from '../billing/billing.fields.ts';
@@ -116,6 +117,8 @@ export const resultOf = (experiment: ExperimentView, tallies: readonly Tally[]):
   return { experiment, verdict, confidence: 1 - alpha, variants: results };
 };
 
+const maxAttempts = 5;
+
 export const createExperimentService = (options: ExperimentOptions): ExperimentService => {
   const { database, experiments, assignments, tallies, customers, catalogue, audit, newId, clock } = options;
 
@@ -177,16 +180,18 @@ export const createExperimentService = (options: ExperimentOptions): ExperimentS
         })),
       );
     },
-    stop: async (actor, id) => {
-      const { value, revision } = await find(actor.tenant, id);
-      if (value.status === 'stopped') return viewOf(id, value);
-      const next: Experiment = { ...value, status: 'stopped' };
-      await database.transaction(async (transaction) => {
-        transaction.update(experiments.of(actor.tenant), id, next, { revision });
-        await audit.record(transaction, actor, record('stopped', id));
-      });
-      return viewOf(id, next);
-    },
+    // Whoever comes second finds it stopped.
+    stop: (actor, id) =>
+      retrying(maxAttempts, async () => {
+        const { value, revision } = await find(actor.tenant, id);
+        if (value.status === 'stopped') return viewOf(id, value);
+        const next: Experiment = { ...value, status: 'stopped' };
+        await database.transaction(async (transaction) => {
+          transaction.update(experiments.of(actor.tenant), id, next, { revision });
+          await audit.record(transaction, actor, record('stopped', id));
+        });
+        return viewOf(id, next);
+      }),
     assign: async ({ tenant }, id, customer) => {
       const key = `${id}~${customer}`;
       const [stored, earlier, who] = await Promise.all([

@@ -119,7 +119,8 @@ describe.each([
     const { variants: results } = await experiments.result(actor, id);
     expect(results.map(({ assigned }) => assigned).sort()).toEqual([0, 1]);
     expect(results.find(({ assigned }) => assigned === 1)).toMatchObject({ converted: 1, revenue: 1_500 });
-    await experiments.stop(actor, id);
+    const stops = await Promise.all(Array.from({ length: 20 }, () => experiments.stop(actor, id)));
+    expect(new Set(stops.map(({ status }) => status))).toEqual(new Set(['stopped']));
     expect(await experiments.assign(actor, id, customer)).toEqual(all[0]);
     const late = (await billing.customer(actor)).id;
     await expect(experiments.assign(actor, id, late)).rejects.toMatchObject({ code: 'precondition-failed' });

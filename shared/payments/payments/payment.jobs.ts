@@ -127,7 +127,6 @@ export const refreshPayment = defineJob({
   name: 'payments.refresh-payment',
   on: [stripeOtherReceived, acmepayReceived, btcPayReceived, paypalReceived],
   maxAttempts: 15,
-  ordered: true,
   handle: async ({ tenant, type, time, data }, context, services: PaymentJobServices) => {
     const name = gatewayOf[type];
     if (name === undefined) return;

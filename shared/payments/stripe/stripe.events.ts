@@ -6,7 +6,9 @@ export type StripeKindName = z.infer<typeof stripeKindName>;
 
 /** An object of Stripe's that is to be looked at again. */
 export const stripeRefreshData = z.object({ kind: stripeKindName, id: z.string(), account: z.string() });
-export const stripeRefreshRequested = defineEvent('payments.stripe-refresh.requested', stripeRefreshData);
+export const stripeRefreshRequested = defineEvent('payments.stripe-refresh.requested', stripeRefreshData, {
+  ordered: true,
+});
 
 /** A customer has a record now: what waited for it can go on. */
 export const stripeCustomerKnown = defineEvent('payments.stripe-customer.known', z.object({ account: z.string() }));

@@ -42,7 +42,6 @@ const syncOf = (name: string, on: EventType<StripeEventData>, kind: StripeKindNa
     name,
     on: [on],
     maxAttempts,
-    ordered: true,
     handle: async ({ tenant, time, data }, { commit }, services: StripeJobServices) => {
       const { account, livemode, object } = data;
       const { id } = object;
@@ -63,7 +62,6 @@ export const refreshStripeObject = defineJob({
   name: 'payments.refresh-stripe-object',
   on: [stripeRefreshRequested],
   maxAttempts,
-  ordered: true,
   handle: async ({ tenant, time, data }, { commit }, { stripeSync, stripeAccounts }: StripeJobServices) => {
     const { kind, id, account } = data;
     if ((await stripeAccounts.tenantOf(account)) !== tenant) return;

@@ -85,11 +85,26 @@ export const createSandboxService = (options: SandboxOptions): SandboxService =>
     giveKey: async (actor, id) => {
       const { value } = await find(actor, id);
       if (value.status !== 'active') throw new OmniError('precondition-failed', 'The sandbox is not active.');
-      const issued = await apiKeys.issue({
+      const key = {
         tenant: id,
         name: `from ${actor.tenant}`.slice(0, 100),
         scopes: [...actor.scopes].slice(0, 100),
         requestsPerMinute: value.settings.requestsPerMinute,
+      };
+      // In both logs: it is given out here, and opens what is there.
+      const issued = await apiKeys.issue(key, async (transaction, keyId) => {
+        const entry = { target: { type: 'api-key', id: keyId }, outcome: 'success' } as const;
+        const by = { tenant: id, kind: actor.kind, id: actor.id };
+        await audit.record(transaction, by, {
+          ...entry,
+          action: 'security.api-key.issued',
+          data: { of: actor.tenant },
+        });
+        await audit.record(transaction, actor, {
+          ...entry,
+          action: 'platform.sandbox.key-issued',
+          data: { sandbox: id },
+        });
       });
       return { id: issued.id, key: issued.text };
     },
@@ -105,6 +120,11 @@ export const createSandboxService = (options: SandboxOptions): SandboxService =>
             : {},
         action: 'platform.sandbox.deleted',
         data: { of: actor.tenant },
+        // In the parent's log too: the sandbox's own goes with it.
+        write: async (transaction) => {
+          const entry = { target: { type: 'tenant', id }, outcome: 'success' } as const;
+          await audit.record(transaction, actor, { ...entry, action: 'platform.sandbox.deleted' });
+        },
       }));
     },
   };

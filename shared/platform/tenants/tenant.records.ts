@@ -13,7 +13,7 @@ export interface TenantChange {
   /** `platform.tenant.suspended`. */
   readonly action: string;
   readonly data?: JsonObject;
-  readonly write?: (transaction: Transaction) => void;
+  readonly write?: (transaction: Transaction) => void | Promise<void>;
 }
 
 /** How the rest of the platform reaches the records of tenants. */
@@ -51,7 +51,7 @@ export const createTenantRecords = ({ database, tenants, audit, clock }: TenantR
     });
     await audit.record(transaction, by, { action, target: { type: 'tenant', id }, outcome: 'success', data });
     transaction.update(tenants, id, changed, { revision });
-    also(transaction);
+    await also(transaction);
     return changed;
   };
 

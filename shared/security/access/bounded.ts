@@ -18,7 +18,7 @@ export type AddOne = <T extends object>(
   tenant: string,
   store: Store<T>,
   bound: Bound,
-  write: (transaction: Transaction) => void,
+  write: (transaction: Transaction) => Promise<void> | void,
 ) => Promise<void>;
 
 /** Of n callers at once one gets through in each round. */
@@ -32,8 +32,8 @@ export const bounded =
       const pass = await openGate(gates.of(tenant), what);
       const { count } = await store.aggregate({});
       if (count >= limit) throw new OmniError('precondition-failed', `A tenant has at most ${limit} ${what}.`);
-      await database.transaction((transaction) => {
-        write(transaction);
+      await database.transaction(async (transaction) => {
+        await write(transaction);
         pass(transaction);
       });
     });

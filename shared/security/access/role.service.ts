@@ -1,7 +1,8 @@
 import { type Actor, requireScopes } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
-import type { TenantStore, Transaction } from '../../store/store.ts';
+import type { Database, TenantStore, Transaction } from '../../store/store.ts';
+import type { AuditLog } from '../audit/audit.log.ts';
 import type { AddOne } from './bounded.ts';
 import { builtInRoles, isBuiltInRole, permissions, scopesOfBuiltIn } from './permissions.ts';
 import type { Role, RoleInput, RoleView } from './role.schema.ts';
@@ -26,15 +27,25 @@ export interface RoleService {
 }
 
 export interface RoleServiceOptions {
+  readonly database: Pick<Database, 'transaction'>;
   readonly roles: TenantStore<Role>;
   readonly addOne: AddOne;
+  readonly audit: Pick<AuditLog, 'record'>;
   readonly clock: Clock;
 }
 
 /** Custom roles of one tenant: few enough to be listed in one page. */
 const maxRoles = 200;
 
-export const createRoleService = ({ roles, addOne, clock }: RoleServiceOptions): RoleService => {
+export const createRoleService = ({ database, roles, addOne, audit, clock }: RoleServiceOptions): RoleService => {
+  const record = (transaction: Transaction, actor: Actor, action: string, name: string, scopes: readonly string[]) =>
+    audit.record(transaction, actor, {
+      action: `security.role.${action}`,
+      target: { type: 'role', id: name },
+      outcome: 'success',
+      data: { scopes },
+    });
+
   const custom = async (tenant: string, names: readonly string[]): Promise<readonly (Role | undefined)[]> =>
     names.length === 0 ? [] : (await roles.of(tenant).getMany(names)).map((stored) => stored?.value);
 
@@ -90,10 +101,16 @@ export const createRoleService = ({ roles, addOne, clock }: RoleServiceOptions):
         updatedAt: now,
       };
       if (before !== undefined) {
-        await store.update(name, role, { revision: before.revision });
+        await database.transaction(async (transaction) => {
+          transaction.update(store, name, role, { revision: before.revision });
+          await record(transaction, actor, 'updated', name, role.scopes);
+        });
       } else {
         const bound = { what: 'roles', limit: maxRoles };
-        const write = (transaction: Transaction) => transaction.create(store, name, role);
+        const write = async (transaction: Transaction) => {
+          transaction.create(store, name, role);
+          await record(transaction, actor, 'created', name, role.scopes);
+        };
         await addOne(actor.tenant, store, bound, write).catch((error: unknown) => {
           throw isOmniError(error, 'already-exists')
             ? new OmniError('revision-conflict', 'The role was made meanwhile.')
@@ -102,6 +119,13 @@ export const createRoleService = ({ roles, addOne, clock }: RoleServiceOptions):
       }
       return { name, description, scopes: role.scopes, builtIn: false };
     },
-    remove: ({ tenant }, name) => roles.of(tenant).delete(name),
+    remove: (actor, name) =>
+      database.transaction(async (transaction) => {
+        const store = roles.of(actor.tenant);
+        const before = await transaction.get(store, name);
+        if (before === undefined) return;
+        transaction.delete(store, name);
+        await record(transaction, actor, 'removed', name, before.value.scopes);
+      }),
   };
 };

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { impersonalAudit } from '#tests/support/auditing.ts';
 import { systemActor } from '../../kernel/actor.ts';
 import { isoTime, manualClock } from '../../kernel/clock.ts';
 import { OmniError } from '../../kernel/errors.ts';
@@ -32,7 +33,8 @@ const start = async () => {
     },
   };
   const quotas = openQuotas(database, tenants, clock);
-  const instance = () => createApiKeyService({ database, keys, tenants, quotas, clock, cacheFor });
+  const audit = impersonalAudit(database, clock);
+  const instance = () => createApiKeyService({ database, keys, tenants, quotas, audit, clock, cacheFor });
   await tenants.ensure('acme', {
     name: 'Acme',
     settings: { requestsPerMinute: 500, corsOrigins: ['https://acme.example'] },
@@ -167,7 +169,7 @@ describe('a revoked key', () => {
     const { id, text } = await here.service.issue(acme);
     await here.service.authenticate(text);
     await other.authenticate(text);
-    await here.service.revoke('acme', id);
+    await here.service.revoke(systemActor('acme', 'test'), id);
     expect(await here.service.authenticate(text)).toBeUndefined();
     expect(await other.authenticate(text)).toBeDefined();
     here.clock.advance(cacheFor);
@@ -177,14 +179,16 @@ describe('a revoked key', () => {
   it('is told when', async () => {
     const { id } = await here.service.issue(acme);
     here.clock.advance(5_000);
-    await here.service.revoke('acme', id);
+    await here.service.revoke(systemActor('acme', 'test'), id);
     expect(await recordOf(id)).toMatchObject({ revokedAt: '2026-01-01T00:00:05.000Z' });
   });
 
   it('can only be one’s own', async () => {
     const { id, text } = await here.service.issue(acme);
-    await expect(here.service.revoke('other', id)).rejects.toMatchObject({ code: 'not-found' });
-    await expect(here.service.revoke('acme', 'nobody')).rejects.toMatchObject({ code: 'not-found' });
+    await expect(here.service.revoke(systemActor('other', 'test'), id)).rejects.toMatchObject({ code: 'not-found' });
+    await expect(here.service.revoke(systemActor('acme', 'test'), 'nobody')).rejects.toMatchObject({
+      code: 'not-found',
+    });
     expect(await here.service.authenticate(text)).toBeDefined();
   });
 });
@@ -216,7 +220,7 @@ describe('a rotated key', () => {
     for (const again of [id, second.id]) {
       await expect(here.service.rotate(owner, again, month)).rejects.toMatchObject({ code: 'precondition-failed' });
     }
-    await here.service.revoke('acme', id);
+    await here.service.revoke(owner, id);
     const third = await here.service.rotate(owner, second.id, 60);
     expect(third.rotatedFrom).toBe(second.id);
     here.clock.advance(60_000);

@@ -1,9 +1,11 @@
 import { type Actor, type Principal, requireScopes } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
+import type { JsonObject } from '../../kernel/json.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { Quotas, TenantService } from '../../platform/index.ts';
-import type { Database, Store, Stored } from '../../store/store.ts';
+import type { Database, Store, Stored, Transaction } from '../../store/store.ts';
+import type { AuditLog } from '../audit/audit.log.ts';
 import { generateKey, type ParsedKey, parseKey, sameHash } from './api-key.format.ts';
 import type { ApiKey, ApiKeyInput, ApiKeyView } from './api-key.schema.ts';
 
@@ -35,10 +37,16 @@ export interface ApiKeyService {
    * are never more than two keys for each that the plan has.
    */
   rotate(actor: Actor, id: string, overlap: number): Promise<ApiKeySecret>;
-  /** The text is to be shown once: it can't be had again. */
-  issue(key: NewApiKey): Promise<{ readonly id: string; readonly text: string }>;
+  /**
+   * The text is to be shown once: it can't be had again. Whoever issues it for somebody records that by `also`, in the
+   * same transaction.
+   */
+  issue(
+    key: NewApiKey,
+    also?: (transaction: Transaction, id: string) => Promise<void>,
+  ): Promise<{ readonly id: string; readonly text: string }>;
   /** Fails with `not-found`, also for another tenant's key. Other instances follow within `cacheFor`. */
-  revoke(tenant: string, id: string): Promise<void>;
+  revoke(actor: Actor, id: string): Promise<void>;
   /** Who a key stands for; undefined for an unknown, expired or revoked one, and when its tenant is suspended. */
   authenticate(text: string): Promise<Principal | undefined> | Principal | undefined;
 }
@@ -48,6 +56,7 @@ export interface ApiKeyOptions {
   readonly keys: Store<ApiKey>;
   readonly tenants: Pick<TenantService, 'get'>;
   readonly quotas: Pick<Quotas, 'take'>;
+  readonly audit: Pick<AuditLog, 'record'>;
   readonly clock: Clock;
   /** Milliseconds for which an instance trusts what it read: how late it learns of a revocation. */
   readonly cacheFor?: number;
@@ -72,7 +81,7 @@ const unknown = () => new OmniError('not-found', 'There is no such key.');
 const notNow = (why: string) => new OmniError('precondition-failed', why);
 
 export const createApiKeyService = (options: ApiKeyOptions): ApiKeyService => {
-  const { database, keys, tenants, quotas, clock, cacheFor = 30_000 } = options;
+  const { database, keys, tenants, quotas, audit, clock, cacheFor = 30_000 } = options;
   const cache = new Map<string, Cached>();
 
   const remember = (prefix: string, entry: Cached): void => {
@@ -112,6 +121,14 @@ export const createApiKeyService = (options: ApiKeyOptions): ApiKeyService => {
     return principal;
   };
 
+  const record = (transaction: Transaction, actor: Actor, action: string, id: string, data: JsonObject = {}) =>
+    audit.record(transaction, actor, {
+      action: `security.api-key.${action}`,
+      target: { type: 'api-key', id },
+      outcome: 'success',
+      data,
+    });
+
   const fresh = ({ tenant, name, scopes, requestsPerMinute = 3_000, expiresAt }: NewApiKey) => {
     const { prefix, secretHash, text } = generateKey();
     const value: ApiKey = {
@@ -150,7 +167,10 @@ export const createApiKeyService = (options: ApiKeyOptions): ApiKeyService => {
       requireScopes(actor, input.scopes);
       const expiry = expiresAt === undefined ? {} : { expiresAt };
       const { id, text, value } = fresh({ tenant: actor.tenant, ...input, ...expiry });
-      await quotas.take(actor.tenant, 'apiKeys', async () => (transaction) => transaction.create(keys, id, value));
+      await quotas.take(actor.tenant, 'apiKeys', async () => async (transaction) => {
+        transaction.create(keys, id, value);
+        await record(transaction, actor, 'issued', id, { scopes: value.scopes });
+      });
       return { ...viewOf(id, value), key: text };
     },
     rotate: async (actor, id, overlap) => {
@@ -170,29 +190,34 @@ export const createApiKeyService = (options: ApiKeyOptions): ApiKeyService => {
         ...(expiresAt === undefined ? {} : { expiresAt }),
       });
       const made: ApiKey = { ...next.value, rotatedFrom: id };
-      await database.transaction((transaction) => {
+      await database.transaction(async (transaction) => {
         transaction.create(keys, next.id, made);
         const value = { ...stored.value, expiresAt: ends, rotatedTo: next.id };
         transaction.update(keys, id, value, { revision: stored.revision });
+        await record(transaction, actor, 'rotated', id, { rotatedTo: next.id });
       });
       cache.delete(id);
       return { ...viewOf(next.id, made), key: next.text };
     },
-    issue: async (key) => {
+    issue: async (key, also = async () => {}) => {
       const { id, text, value } = fresh(key);
-      await keys.create(id, value);
+      await database.transaction(async (transaction) => {
+        transaction.create(keys, id, value);
+        await also(transaction, id);
+      });
       return { id, text };
     },
-    revoke: async (tenant, id) => {
+    revoke: async (actor, id) => {
       // A transaction rather than a revision: a key in use is noted as used meanwhile, and must be revoked all the same.
       await database.transaction(async (transaction) => {
         const stored = await transaction.get(keys, id);
-        if (stored?.value.tenant !== tenant) throw unknown();
+        if (stored?.value.tenant !== actor.tenant) throw unknown();
         const now = isoTime(clock.now());
         const { revokedAt = now, expiresAt = now } = stored.value;
         // Expired as well, so that it counts no more.
         const ended = { revokedAt, expiresAt: expiresAt < now ? expiresAt : now };
         transaction.update(keys, id, { ...stored.value, ...ended });
+        if (stored.value.revokedAt === undefined) await record(transaction, actor, 'revoked', id);
       });
       cache.delete(id);
     },

@@ -2,8 +2,10 @@ import type { MakeEvent } from '../../events/define-event.ts';
 import type { Actor } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { OmniError } from '../../kernel/errors.ts';
+import { derivedId } from '../../kernel/ids.ts';
 import type { AnyCollection } from '../../store/collection.ts';
 import type { Database, Stored, TenantStore, Transaction } from '../../store/store.ts';
+import type { AuditInput, AuditLog } from '../audit/audit.log.ts';
 import { type KeyRingView, type RingName, ringNameSchema } from './data-key.schema.ts';
 import { freshFor, type KeyRings } from './key-rings.ts';
 import { renewalEvent } from './key-rotation.jobs.ts';
@@ -21,13 +23,16 @@ export interface KeyRotationService {
    * with `not-found`, and with `precondition-failed` where it is not renewed or some instance may not know of it yet.
    */
   retire(actor: Actor, id: string): Promise<KeyRotationView>;
+  /** Destroys the key of one person for good. It is in the audit log before it is done. Idempotent. */
+  shred(actor: Actor, subject: string): Promise<void>;
 }
 
 export interface KeyRotationServiceOptions {
   readonly database: Pick<Database, 'transaction'>;
   readonly rotations: TenantStore<KeyRotation>;
-  readonly keys: Pick<KeyRings, 'view' | 'prepareRotation' | 'destroyBelow'>;
+  readonly keys: Pick<KeyRings, 'view' | 'prepareRotation' | 'destroyBelow' | 'shred'>;
   readonly encryptedCollections: readonly AnyCollection[];
+  readonly audit: Pick<AuditLog, 'record'>;
   readonly makeEvent: MakeEvent;
   readonly clock: Clock;
 }
@@ -38,7 +43,10 @@ export const settledAfter = freshFor + 240_000;
 const viewOf = ({ id, value }: Pick<Stored<KeyRotation>, 'id' | 'value'>): KeyRotationView => ({ id, ...value });
 
 export const createKeyRotationService = (options: KeyRotationServiceOptions): KeyRotationService => {
-  const { database, rotations, keys, encryptedCollections, makeEvent, clock } = options;
+  const { database, rotations, keys, encryptedCollections, audit, makeEvent, clock } = options;
+
+  const record = (transaction: Transaction, actor: Actor, action: string, target: AuditInput['target'], data = {}) =>
+    audit.record(transaction, actor, { action: `security.${target.type}.${action}`, target, outcome: 'success', data });
 
   const find = async (tenant: string, id: string): Promise<Stored<KeyRotation>> => {
     const stored = await rotations.of(tenant).get(id);
@@ -63,7 +71,8 @@ export const createKeyRotationService = (options: KeyRotationServiceOptions): Ke
   return {
     list: ({ tenant }) => Promise.all(ringNameSchema.options.map((name) => keys.view(tenant, name))),
     get: async ({ tenant }, id) => viewOf(await find(tenant, id)),
-    rotate: async ({ tenant }, name) => {
+    rotate: async (actor, name) => {
+      const { tenant } = actor;
       const { version, write } = await keys.prepareRotation(tenant, name);
       const store = rotations.of(tenant);
       const last = await store.get(`${name}~${version - 1}`);
@@ -73,16 +82,18 @@ export const createKeyRotationService = (options: KeyRotationServiceOptions): Ke
       const counts = { documents: 0, renewed: 0, unreadable: 0 };
       const rotation: KeyRotation = { name, version, state: 'renewed', startedAt: isoTime(clock.now()), ...counts };
       const id = `${name}~${version}`;
-      return database.transaction((transaction) => {
+      return database.transaction(async (transaction) => {
         write(transaction);
         const value: KeyRotation = begin(transaction, tenant, rotation, false)
           ? { ...rotation, state: 'renewing' }
           : rotation;
         transaction.create(store, id, value);
+        await record(transaction, actor, 'rotated', { type: 'encryption-key', id: name }, { version });
         return viewOf({ id, value });
       });
     },
-    retire: async ({ tenant }, id) => {
+    retire: async (actor, id) => {
+      const { tenant } = actor;
       const { value, revision } = await find(tenant, id);
       if (value.state === 'retired') return viewOf({ id, value });
       if (value.state === 'renewing' || value.state === 'retiring') {
@@ -97,11 +108,18 @@ export const createKeyRotationService = (options: KeyRotationServiceOptions): Ke
       }
       const { finishedAt: _, ...again } = { ...value, documents: 0, renewed: 0, unreadable: 0 };
       if (value.name !== 'fields') await keys.destroyBelow(tenant, value.name, value.version);
-      return database.transaction((transaction) => {
+      return database.transaction(async (transaction) => {
         const state = begin(transaction, tenant, value, true) ? 'retiring' : 'retired';
         transaction.update(rotations.of(tenant), id, { ...again, state }, { revision });
+        await record(transaction, actor, 'retired', { type: 'encryption-key', id: value.name }, { rotation: id });
         return viewOf({ id, value: { ...again, state } });
       });
+    },
+    shred: async (actor, subject) => {
+      // Named by a hash: who it was must not stay in what is kept for good.
+      const target = { type: 'subject-key', id: derivedId('subject', actor.tenant, subject) };
+      await database.transaction((transaction) => record(transaction, actor, 'destroyed', target));
+      await keys.shred(actor.tenant, subject);
     },
   };
 };

@@ -17,8 +17,6 @@ export interface ValueEncryptionService {
   encrypt(actor: Actor, value: ValueToEncrypt): Promise<{ readonly ciphertext: string }>;
   /** Fails with `invalid-request` for what was not encrypted here for this purpose, and with `shredded`. */
   decrypt(actor: Actor, purpose: string, ciphertext: string): Promise<{ readonly value: string }>;
-  /** Destroys a subject's key: nothing under it can be read any more, wherever it is. Idempotent. */
-  shred(actor: Actor, subject: string): Promise<void>;
 }
 
 /** Stands apart from the context of stored fields by its length. */
@@ -30,7 +28,7 @@ const foreign = (): OmniError =>
 export const createValueEncryptionService = ({
   keys,
 }: {
-  readonly keys: Pick<KeyRings, 'current' | 'find' | 'shred'>;
+  readonly keys: Pick<KeyRings, 'current' | 'find'>;
 }): ValueEncryptionService => ({
   encrypt: async ({ tenant }, { purpose, value, subject }) => {
     const key = await keys.current(tenant, subject === undefined ? 'values' : { subject });
@@ -45,5 +43,4 @@ export const createValueEncryptionService = ({
     if (value === undefined) throw foreign();
     return { value };
   },
-  shred: ({ tenant }, subject) => keys.shred(tenant, subject),
 });

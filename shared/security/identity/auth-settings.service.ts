@@ -1,7 +1,9 @@
 import type { Cache } from '../../cache/cache.ts';
 import type { Actor } from '../../kernel/actor.ts';
-import type { TenantStore } from '../../store/store.ts';
+import { canonicalJson } from '../../kernel/json.ts';
+import type { Database, TenantStore } from '../../store/store.ts';
 import type { RoleService } from '../access/role.service.ts';
+import type { AuditLog } from '../audit/audit.log.ts';
 import type { Protector } from '../tokens/protector.ts';
 import {
   type AuthSettings,
@@ -17,7 +19,7 @@ export interface AuthSettingsService {
   view(actor: Actor): Promise<AuthSettingsView>;
   /**
    * Replaces all. Fails with `forbidden` for a sign-up role that the actor could not give, and for who is no owner where
-   * another provider is to open accounts that are there.
+   * another provider is to open accounts that are there, or links in mails are to lead elsewhere.
    */
   put(actor: Actor, settings: AuthSettingsInput): Promise<AuthSettingsView>;
   /** The secret that our client has at a provider. */
@@ -25,8 +27,10 @@ export interface AuthSettingsService {
 }
 
 export interface AuthSettingsOptions {
+  readonly database: Pick<Database, 'transaction'>;
   readonly settings: TenantStore<AuthSettings>;
   readonly roles: Pick<RoleService, 'requireGrantable'>;
+  readonly audit: Pick<AuditLog, 'record'>;
   readonly cache: Cache;
   readonly protector: Protector;
 }
@@ -52,8 +56,21 @@ const opensMore = (next: AuthSettingsInput['providers'], before: AuthSettings['p
     return linkByEmail && !(there?.linkByEmail === true && there.issuer === issuer);
   });
 
+/** Whoever runs the app that links lead to gets all that opens accounts: resets of passwords, and sign-ins. */
+const leadsElsewhere = (next: AuthSettingsInput, before: AuthSettings | undefined): boolean =>
+  next.appUrl !== undefined && next.appUrl !== before?.appUrl;
+
+/** The names alone: what they say may be secret. */
+const changedFields = (next: AuthSettings, before: AuthSettings): readonly string[] => {
+  const old = new Map<string, unknown>(Object.entries(before));
+  const now = new Map<string, unknown>(Object.entries(next));
+  return [...new Set([...old.keys(), ...now.keys()])]
+    .filter((field) => canonicalJson(now.get(field) ?? null) !== canonicalJson(old.get(field) ?? null))
+    .sort();
+};
+
 export const createAuthSettingsService = (options: AuthSettingsOptions): AuthSettingsService => {
-  const { settings, roles, cache, protector } = options;
+  const { database, settings, roles, audit, cache, protector } = options;
   const contextOf = (tenant: string, name: string): string => `oidc-client-secret:${tenant}:${name}`;
   const read = async (tenant: string) => settings.of(tenant).get(id);
   const parse = (value: unknown): AuthSettings => authSettingsSchema.parse(value);
@@ -84,11 +101,20 @@ export const createAuthSettingsService = (options: AuthSettingsOptions): AuthSet
       await roles.requireGrantable(actor, [input.signUpRole]);
       const before = await read(actor.tenant);
       const known = before?.value.providers ?? {};
-      if (opensMore(input.providers, known)) await roles.requireGrantable(actor, ['owner']);
+      if (opensMore(input.providers, known) || leadsElsewhere(input, before?.value))
+        await roles.requireGrantable(actor, ['owner']);
       const next: AuthSettings = { ...input, providers: await sealed(actor.tenant, input.providers, known) };
       const store = settings.of(actor.tenant);
-      if (before === undefined) await store.create(id, next);
-      else await store.update(id, next, { revision: before.revision });
+      await database.transaction(async (transaction) => {
+        if (before === undefined) transaction.create(store, id, next);
+        else transaction.update(store, id, next, { revision: before.revision });
+        await audit.record(transaction, actor, {
+          action: 'security.auth-settings.updated',
+          target: { type: 'auth-settings', id },
+          outcome: 'success',
+          data: { changed: changedFields(next, before?.value ?? parse({})) },
+        });
+      });
       await cache.delete(`auth-settings:${actor.tenant}`);
       return viewOf(next);
     },

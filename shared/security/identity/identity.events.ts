@@ -25,6 +25,7 @@ export const linkRequested = defineEvent(
     locale: z.string().optional(),
     device: deviceSchema.default({}),
   }),
+  { confidential: true },
 );
 
 export const userSignedUp = defineEvent('security.user.signed-up', z.object(about));

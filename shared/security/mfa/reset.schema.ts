@@ -6,6 +6,8 @@ export const factorResetSchema = z.object({
   user: z.string(),
   by: z.string(),
   reason: z.string(),
+  /** Of its user when it was asked for: whoever asked might give these. */
+  roles: z.array(z.string()).default([]),
   status: z.enum(['waiting', 'cancelled', 'done']),
   /** SHA-256 of what the mail's link cancels it with. */
   cancelHash: z.string(),
@@ -19,7 +21,7 @@ export type FactorReset = z.infer<typeof factorResetSchema>;
 export const factorResetCollection = tenantCollection<FactorReset>({
   name: 'factorResets',
   schema: factorResetSchema,
-  unindexed: ['reason', 'cancelHash'],
+  unindexed: ['reason', 'cancelHash', 'roles'],
 });
 
 /** Of all tenants, so that a timer finds in one query what is due. */
@@ -33,7 +35,7 @@ export const factorResetTimerCollection = platformCollection<FactorResetTimer>({
 });
 
 export const factorResetViewSchema = factorResetSchema
-  .omit({ cancelHash: true })
+  .omit({ cancelHash: true, roles: true })
   .extend({ id: z.string() })
   .meta({ id: 'FactorReset' });
 export type FactorResetView = z.infer<typeof factorResetViewSchema>;

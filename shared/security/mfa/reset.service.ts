@@ -4,7 +4,7 @@ import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { OmniError } from '../../kernel/errors.ts';
 import type { NewId } from '../../kernel/ids.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
-import type { Database, Store, Stored, TenantStore } from '../../store/store.ts';
+import type { Database, Store, Stored, TenantStore, Transaction } from '../../store/store.ts';
 import type { RoleService } from '../access/role.service.ts';
 import { sameHash } from '../api-keys/api-key.format.ts';
 import type { Writes } from '../identity/links.ts';
@@ -57,7 +57,10 @@ export interface FactorResetsOptions {
 const ordinary = ['member', 'viewer', 'billing', 'support'];
 const pattern = /^omx_([a-z0-9-]{2,63})\.(rst_[0-9A-Za-z]{1,40})\.([\w-]{43})$/;
 
-const viewOf = ({ id, value: { cancelHash: _, ...value } }: Pick<Stored<FactorReset>, 'id' | 'value'>) => ({
+const viewOf = ({
+  id,
+  value: { cancelHash: _, roles: _roles, ...value },
+}: Pick<Stored<FactorReset>, 'id' | 'value'>) => ({
   id,
   ...value,
 });
@@ -78,20 +81,30 @@ export const createFactorResets = (options: FactorResetsOptions): FactorResets =
     return user;
   };
 
+  /** Whether its user has come to roles that whoever asked for it might not reset. */
+  const mayDoMore = ({ value }: Stored<FactorReset>, user: Stored<User> | undefined): boolean =>
+    user?.value.roles.some((role) => !ordinary.includes(role) && !value.roles.includes(role)) === true;
+
   /** It is over, and its user's profile no longer names it. */
-  const stop = async (tenant: string, found: Stored<FactorReset>, by: string): Promise<FactorResetView> => {
-    if (found.value.status !== 'waiting') throw new OmniError('precondition-failed', 'The reset is over.');
+  const cancellation = async (tenant: string, found: Stored<FactorReset>, by: string) => {
     const { user } = found.value;
     const { stored, profile } = await book.read(tenant, user);
     const { reset: _, ...next } = profile;
     const value: FactorReset = { ...found.value, status: 'cancelled', endedAt: isoTime(clock.now()), endedBy: by };
     const event = makeEvent(resetCancelled, { tenant, subject: user, data: { user, reset: found.id, by } });
-    await database.transaction((transaction) => {
+    const write = (transaction: Transaction): void => {
       transaction.update(resets.of(tenant), found.id, value, { revision: found.revision });
       transaction.delete(timers, found.id);
       book.save(transaction, tenant, user, stored, next);
       transaction.emit(event);
-    });
+    };
+    return { value, write };
+  };
+
+  const stop = async (tenant: string, found: Stored<FactorReset>, by: string): Promise<FactorResetView> => {
+    if (found.value.status !== 'waiting') throw new OmniError('precondition-failed', 'The reset is over.');
+    const { value, write } = await cancellation(tenant, found, by);
+    await database.transaction(write);
     return viewOf({ id: found.id, value });
   };
 
@@ -109,6 +122,7 @@ export const createFactorResets = (options: FactorResetsOptions): FactorResets =
         user: id,
         by: actor.id,
         reason,
+        roles: [...user.value.roles],
         status: 'waiting',
         cancelHash: hashOf(secret),
         createdAt: isoTime(now),
@@ -159,6 +173,7 @@ export const createFactorResets = (options: FactorResetsOptions): FactorResets =
       if (found?.value.status !== 'waiting' || Date.parse(found.value.dueAt) > clock.now()) return () => {};
       const { user: whose, by } = found.value;
       const [user, factors] = await Promise.all([users.of(tenant).get(whose), book.read(tenant, whose)]);
+      if (mayDoMore(found, user)) return (await cancellation(tenant, found, 'security.complete-factor-reset')).write;
       const value: FactorReset = { ...found.value, status: 'done', endedAt: isoTime(clock.now()) };
       const event = makeEvent(resetCompleted, { tenant, subject: whose, data: { user: whose, reset: id, by } });
       const told = user && (await notices.tell(tenant, user, { template: 'factor-reset-completed' }, id));

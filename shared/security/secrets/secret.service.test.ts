@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { impersonalAudit } from '#tests/support/auditing.ts';
 import { dumping } from '#tests/support/dump.ts';
 import { countingManagement, encryptedDatabase } from '#tests/support/encryption.ts';
 import { testDatabase } from '#tests/support/firestore.ts';
@@ -21,6 +22,7 @@ const serviceOn = (database: Database) =>
     secrets: database.tenants(secretCollection),
     addOne: bounded(database, database.tenants(countGateCollection)),
     values: database.tenants(secretValueCollection),
+    audit: impersonalAudit(database, clock),
     clock,
   });
 const setup = () => {

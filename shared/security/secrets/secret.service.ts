@@ -4,6 +4,7 @@ import { OmniError } from '../../kernel/errors.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { Database, Stored, TenantStore, Transaction } from '../../store/store.ts';
 import type { AddOne } from '../access/bounded.ts';
+import type { AuditLog } from '../audit/audit.log.ts';
 import {
   maxVersions,
   type Secret,
@@ -35,6 +36,7 @@ export interface SecretServiceOptions {
   readonly secrets: TenantStore<Secret>;
   readonly addOne: AddOne;
   readonly values: TenantStore<SecretValue>;
+  readonly audit: Pick<AuditLog, 'record'>;
   readonly clock: Clock;
 }
 
@@ -50,7 +52,14 @@ const noVersion = (): OmniError => new OmniError('not-found', 'There is no such 
 const gone = (): OmniError => new OmniError('shredded', 'This version of the secret was destroyed.');
 
 export const createSecretService = (options: SecretServiceOptions): SecretService => {
-  const { database, secrets, addOne, values, clock } = options;
+  const { database, secrets, addOne, values, audit, clock } = options;
+  const record = (transaction: Transaction, actor: Actor, action: string, name: string, version: number) =>
+    audit.record(transaction, actor, {
+      action: `security.secret.${action}`,
+      target: { type: 'secret', id: name },
+      outcome: 'success',
+      data: { version },
+    });
   const find = async (tenant: string, name: string): Promise<Stored<Secret>> => {
     const stored = await secrets.of(tenant).get(name);
     if (stored === undefined) throw new OmniError('not-found', 'There is no such secret.');
@@ -63,28 +72,31 @@ export const createSecretService = (options: SecretServiceOptions): SecretServic
     tenant: string,
     { id, value, revision }: Stored<Secret>,
     versions: Secret['versions'],
-    more: (transaction: Transaction) => void,
+    more: (transaction: Transaction) => Promise<unknown>,
   ): Promise<SecretView> => {
     const changed = { ...value, versions };
-    await database.transaction((transaction) => {
+    await database.transaction(async (transaction) => {
       transaction.update(secrets.of(tenant), id, changed, { revision });
-      more(transaction);
+      await more(transaction);
     });
     return viewOf({ id, value: changed });
   };
 
   return {
-    create: async ({ tenant }, name, value) => {
+    create: async (actor, name, value) => {
+      const { tenant } = actor;
       const createdAt = isoTime(clock.now());
       const secret: Secret = { createdAt, versions: [{ version: 1, state: 'enabled', createdAt }] };
       const store = secrets.of(tenant);
-      await addOne(tenant, store, bound, (transaction) => {
+      await addOne(tenant, store, bound, async (transaction) => {
         transaction.create(store, name, secret);
         transaction.create(values.of(tenant), valueId(name, 1), { value });
+        await record(transaction, actor, 'created', name, 1);
       });
       return viewOf({ id: name, value: secret });
     },
-    addVersion: async ({ tenant }, name, value) => {
+    addVersion: async (actor, name, value) => {
+      const { tenant } = actor;
       const stored = await find(tenant, name);
       const { versions } = stored.value;
       if (versions.length >= maxVersions) {
@@ -92,9 +104,10 @@ export const createSecretService = (options: SecretServiceOptions): SecretServic
       }
       const version = versions.length + 1;
       const added = { version, state: 'enabled', createdAt: isoTime(clock.now()) } as const;
-      return change(tenant, stored, [...versions, added], (transaction) =>
-        transaction.create(values.of(tenant), valueId(name, version), { value }),
-      );
+      return change(tenant, stored, [...versions, added], async (transaction) => {
+        transaction.create(values.of(tenant), valueId(name, version), { value });
+        await record(transaction, actor, 'version-added', name, version);
+      });
     },
     list: async ({ tenant }, { limit, cursor }) => {
       const page = await secrets.of(tenant).query({ limit, cursor });
@@ -115,7 +128,8 @@ export const createSecretService = (options: SecretServiceOptions): SecretServic
       if (stored === undefined) throw gone();
       return { version: found.version, value: stored.value.value };
     },
-    setState: async ({ tenant }, name, version, state) => {
+    setState: async (actor, name, version, state) => {
+      const { tenant } = actor;
       const stored = await find(tenant, name);
       const there = stored.value.versions.find((one) => one.version === version);
       if (there === undefined) throw noVersion();
@@ -125,8 +139,9 @@ export const createSecretService = (options: SecretServiceOptions): SecretServic
       const versions = stored.value.versions.map((one) =>
         one.version === version ? { ...one, state, ...(state === 'destroyed' ? { destroyedAt } : {}) } : one,
       );
-      return change(tenant, stored, versions, (transaction) => {
+      return change(tenant, stored, versions, async (transaction) => {
         if (state === 'destroyed') transaction.delete(values.of(tenant), valueId(name, version));
+        await record(transaction, actor, `version-${state}`, name, version);
       });
     },
   };

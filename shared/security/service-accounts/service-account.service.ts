@@ -4,9 +4,10 @@ import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { NewId } from '../../kernel/ids.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { TenantService } from '../../platform/index.ts';
-import type { Stored, TenantStore } from '../../store/store.ts';
+import type { Database, Stored, TenantStore, Transaction } from '../../store/store.ts';
 import type { AddOne } from '../access/bounded.ts';
 import { sameHash } from '../api-keys/api-key.format.ts';
+import type { AuditLog } from '../audit/audit.log.ts';
 import type { IssuedToken, IssueToken } from '../tokens/access-tokens.ts';
 import { hashOf, newSecret } from '../tokens/opaque-token.ts';
 import { isUsable, type ServiceAccount, type ServiceAccountView } from './service-account.schema.ts';
@@ -36,10 +37,12 @@ export interface ServiceAccountService {
 }
 
 export interface ServiceAccountOptions {
+  readonly database: Pick<Database, 'transaction'>;
   readonly accounts: TenantStore<ServiceAccount>;
   readonly addOne: AddOne;
   readonly tenants: Pick<TenantService, 'get'>;
   readonly issue: IssueToken;
+  readonly audit: Pick<AuditLog, 'record'>;
   readonly newId: NewId;
   readonly clock: Clock;
 }
@@ -55,7 +58,14 @@ const bound = { what: 'service accounts', limit: 100 };
 const unknown = () => new OmniError('not-found', 'There is no such service account.');
 
 export const createServiceAccountService = (options: ServiceAccountOptions): ServiceAccountService => {
-  const { accounts, addOne, tenants, issue, newId, clock } = options;
+  const { database, accounts, addOne, tenants, issue, audit, newId, clock } = options;
+
+  const record = (transaction: Transaction, actor: Actor, action: string, id: string) =>
+    audit.record(transaction, actor, {
+      action: `security.service-account.${action}`,
+      target: { type: 'service-account', id },
+      outcome: 'success',
+    });
 
   const viewOf = (tenant: string, { id, value }: Pick<Stored<ServiceAccount>, 'id' | 'value'>): ServiceAccountView => {
     const { secretHash: _hash, previous: _previous, epoch: _epoch, ...view } = value;
@@ -93,7 +103,10 @@ export const createServiceAccountService = (options: ServiceAccountOptions): Ser
         ...(expiresAt === undefined ? {} : { expiresAt }),
       };
       const store = accounts.of(actor.tenant);
-      await addOne(actor.tenant, store, bound, (transaction) => transaction.create(store, id, value));
+      await addOne(actor.tenant, store, bound, async (transaction) => {
+        transaction.create(store, id, value);
+        await record(transaction, actor, 'created', id);
+      });
       return { ...viewOf(actor.tenant, { id, value }), clientSecret };
     },
     list: async ({ tenant }, request) => {
@@ -114,13 +127,19 @@ export const createServiceAccountService = (options: ServiceAccountOptions): Ser
         epoch: epoch + (overlap === 0 ? 1 : 0),
         ...(overlap === 0 ? {} : { previous: { secretHash, until: isoTime(clock.now() + overlap * 1_000) } }),
       };
-      await accounts.of(tenant).update(id, value, { revision: found.revision });
+      await database.transaction(async (transaction) => {
+        transaction.update(accounts.of(tenant), id, value, { revision: found.revision });
+        await record(transaction, actor, 'rotated', id);
+      });
       return { ...viewOf(tenant, { id, value }), clientSecret };
     },
-    remove: async ({ tenant }, id) => {
-      if ((await accounts.of(tenant).get(id)) === undefined) throw unknown();
-      await accounts.of(tenant).delete(id);
-    },
+    remove: (actor, id) =>
+      database.transaction(async (transaction) => {
+        const store = accounts.of(actor.tenant);
+        if ((await transaction.get(store, id)) === undefined) throw unknown();
+        transaction.delete(store, id);
+        await record(transaction, actor, 'removed', id);
+      }),
     token: async ({ clientId, clientSecret }) => {
       const [, tenant = '', id = ''] = idPattern.exec(clientId) ?? [];
       const found = id === '' ? undefined : await accounts.of(tenant).get(id);
