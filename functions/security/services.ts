@@ -5,7 +5,9 @@ import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   type AuditLog,
   authSettingsCollection,
+  bounded,
   breachedPasswords,
+  countGateCollection,
   createAccountService,
   createAuditing,
   createAuthSettingsService,
@@ -106,6 +108,7 @@ const createIdentity = (
     userStore,
     users,
     links,
+    linkBudget: threats.linkBudget,
     settings: authSettings,
     policy,
     sessions,
@@ -119,6 +122,7 @@ const createIdentity = (
     defaultAppUrl: config.appUrl,
   };
   const accounts = database.tenants(serviceAccountCollection);
+  const addOne = bounded(database, database.tenants(countGateCollection));
   const { guard, risk } = threats;
   const isBreached = async (password: string) => ((await countBreaches?.(password)) ?? 0) > 0;
   const { secondFactor, passkeyChanges, withPasskeys } = createMfa({ ...common, guard });
@@ -150,7 +154,7 @@ const createIdentity = (
     signUps: createSignUpService(common),
     accounts: createAccountService({ ...common, requirePassword: passwordProof({ ...common, guard }) }),
     signIns,
-    serviceAccounts: createServiceAccountService({ database, accounts, tenants, issue, audit, newId, clock }),
+    serviceAccounts: createServiceAccountService({ database, accounts, addOne, tenants, issue, audit, newId, clock }),
   };
 };
 
@@ -197,6 +201,7 @@ const createEncryption = (runtime: Runtime, audit: Pick<AuditLog, 'record'>) => 
     secrets: createSecretService({
       database,
       secrets: database.tenants(secretCollection),
+      addOne: bounded(database, database.tenants(countGateCollection)),
       values: database.tenants(secretValueCollection),
       audit,
       clock,

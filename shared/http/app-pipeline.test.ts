@@ -166,4 +166,40 @@ describe('a cross-origin call', () => {
     expect(response.status).toBe(204);
     expect(response.headers.get('access-control-allow-methods')).toContain('POST');
   });
+
+  const elsewhere = { origin: 'https://elsewhere.example.com' };
+
+  it('is read from any origin where nobody is signed in, as a sign-in is', async () => {
+    const response = await send(here.app, '/healthz', { key: '', headers: elsewhere });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('access-control-allow-origin')).toBe('*');
+    expect(response.headers.get('access-control-allow-credentials')).toBeNull();
+    expect(response.headers.get('vary')).toContain('origin');
+  });
+
+  it('shows a page why it was refused, when the credential is not good any more too', async () => {
+    for (const key of ['', 'wrong']) {
+      const response = await send(here.app, '/api/v1/things', { key, headers: elsewhere });
+      expect(response.status).toBe(401);
+      expect(response.headers.get('access-control-allow-origin')).toBe('*');
+      expect(response.headers.get('access-control-expose-headers')).toContain('www-authenticate');
+    }
+  });
+
+  it('is neither run nor read from an origin that the tenant does not name', async () => {
+    const response = await post(here.app, { name: 'one' }, elsewhere);
+    expect([response.status, here.made()]).toEqual([403, 0]);
+    expect(response.headers.get('access-control-allow-origin')).toBeNull();
+  });
+
+  it('may bring its key in either header', async () => {
+    const response = await send(here.app, '/api/v1/things', {
+      method: 'OPTIONS',
+      key: '',
+      headers: { ...elsewhere, 'access-control-request-method': 'GET' },
+    });
+    for (const header of ['authorization', 'x-api-key']) {
+      expect(response.headers.get('access-control-allow-headers')?.split(', ')).toContain(header);
+    }
+  });
 });

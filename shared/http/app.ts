@@ -6,7 +6,7 @@ import { OmniError } from '../kernel/errors.ts';
 import type { Logger, Metrics, Tracing } from '../telemetry/index.ts';
 import { type Authenticate, authentication } from './authenticate.ts';
 import { type HttpEnv, jsonResponse } from './context.ts';
-import { crossOrigin, preflight } from './cors.ts';
+import { crossOrigin, preflight, requireOrigin } from './cors.ts';
 import { endpoint, handle, type Route } from './endpoint.ts';
 import type { Idempotency } from './idempotency.ts';
 import { observe, refuse } from './observe.ts';
@@ -89,9 +89,10 @@ const mountPipeline = (app: App, ground: HttpGround, routes: readonly Route[]): 
   app.use(performanceMonitor({ logger: ground.logger, slowAfter: ground.slowAfter ?? 1_000 }));
   app.use(
     preflight,
+    crossOrigin,
     authentication(ground.authenticate, ground.clock ?? systemClock),
     admission(ground.admission ?? admitsAll, ground.trustedHops ?? 0),
-    crossOrigin,
+    requireOrigin,
   );
   app.use(usageTracker(ground.meter));
   app.use(rateLimiter(ground.limiter));

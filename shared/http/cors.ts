@@ -21,7 +21,7 @@ export const preflight: Middleware = (c, next) => {
       'access-control-allow-origin': origin,
       'access-control-allow-methods': 'GET, POST, PUT, PATCH, DELETE',
       'access-control-allow-headers':
-        'authorization, content-type, idempotency-key, if-match, if-none-match, omni-device, traceparent',
+        'authorization, content-type, idempotency-key, if-match, if-none-match, omni-device, traceparent, x-api-key',
       'access-control-max-age': '600',
       vary: 'origin, access-control-request-method',
     },
@@ -30,18 +30,31 @@ export const preflight: Middleware = (c, next) => {
 };
 
 const exposed =
-  'etag, idempotency-replayed, location, ratelimit, ratelimit-policy, retry-after, server-timing, x-request-id';
+  'etag, idempotency-replayed, location, ratelimit, ratelimit-policy, retry-after, server-timing, www-authenticate, ' +
+  'x-request-id';
 
+/**
+ * Lets web pages read answers. There are no cookies, so an answer to nobody in particular, such as a sign-in's or the
+ * refusal of an expired token, is the same for every page: any may read it. What somebody was let in for is read by
+ * the origins of their tenant alone. Around the authentication, so that its refusals are read too.
+ */
 export const crossOrigin: Middleware = (c, next) => {
   const origin = c.req.header('origin');
-  const principal = c.get('principal');
-  if (origin === undefined || principal === undefined) return next();
-  if (!principal.corsOrigins.includes(origin)) {
-    throw new OmniError('forbidden', 'This tenant does not allow calls from this web origin. Add it to its settings.');
-  }
+  if (origin === undefined) return next();
   return next().then(() => {
-    c.res.headers.set('access-control-allow-origin', origin);
-    c.res.headers.set('access-control-expose-headers', exposed);
-    c.res.headers.append('vary', 'origin');
+    const { headers } = c.res;
+    const principal = c.get('principal');
+    headers.append('vary', 'origin');
+    if (principal?.corsOrigins.includes(origin) === false) return;
+    headers.set('access-control-allow-origin', principal === undefined ? '*' : origin);
+    headers.set('access-control-expose-headers', exposed);
   });
+};
+
+/** Refuses what a page of another origin than the tenant's asks in somebody's name, before it runs. */
+export const requireOrigin: Middleware = (c, next) => {
+  const origin = c.req.header('origin');
+  const principal = c.get('principal');
+  if (origin === undefined || principal === undefined || principal.corsOrigins.includes(origin)) return next();
+  throw new OmniError('forbidden', 'This tenant does not allow calls from this web origin. Add it to its settings.');
 };

@@ -80,6 +80,21 @@ describe('an outside system', () => {
     expect(system.status().healthy).toBe(true);
   });
 
+  it('that is given up fails at once, without a pause, and that puts off nothing', async () => {
+    const { system, clock, waits } = open();
+    const dead = failing(Array.from({ length: 10 }, down));
+    for (let i = 0; i < 2; i += 1) await system.call(dead.call).catch(() => 'failed');
+    const before = waits.length;
+    clock.advance(29_000);
+    await expect(system.call(dead.call)).rejects.toMatchObject({ code: 'unavailable' });
+    expect([waits.length - before, dead.calls()]).toEqual([0, 5]);
+    clock.advance(1_000);
+    expect(system.status().healthy).toBe(true);
+    // One is let through to try.
+    await expect(system.call(dead.call)).rejects.toMatchObject({ message: 'down' });
+    expect([waits.length - before, dead.calls()]).toEqual([0, 6]);
+  });
+
   it('is not waited for beyond its time', async () => {
     const clock = manualClock();
     const system = outsideSystem({ name: 'It', clock, timeout: 0.01, attempts: 1 });

@@ -68,11 +68,16 @@ export const outsideSystem = (options: OutsideSystemOptions): OutsideSystem => {
     const left = quietUntil - clock.now();
     if (left > 0) throw new OmniError('rate-limited', `${name} wants a pause.`, { retryAfter: left / 1_000 });
     let settled: Settled<R>;
+    let wasAsked = false;
     try {
-      settled = await guarded(() => settle(attempt));
+      settled = await guarded(() => {
+        wasAsked = true;
+        return settle(attempt);
+      });
       failures = 0;
     } catch (error) {
-      [failures, failedAt] = [failures + 1, clock.now()];
+      // What the circuit breaker refuses says nothing new of the system.
+      if (wasAsked) [failures, failedAt] = [failures + 1, clock.now()];
       throw error;
     }
     if ('value' in settled) return settled.value;
@@ -83,7 +88,8 @@ export const outsideSystem = (options: OutsideSystemOptions): OutsideSystem => {
   };
 
   const pauseAfter = (error: unknown, made: number): number | undefined => {
-    if (made >= attempts) return undefined;
+    // With the circuit open the next attempt would be refused unasked.
+    if (made >= attempts || failures >= failuresToOpen) return undefined;
     if (isOmniError(error, 'unavailable')) return Math.min(maxPause, pause * 2 ** (made - 1)) * (0.5 + random() / 2);
     const asked = isOmniError(error, 'rate-limited') ? (error.retryAfter ?? 1) * 1_000 : Number.POSITIVE_INFINITY;
     return asked <= maxPause ? asked : undefined;

@@ -29,6 +29,8 @@ import {
   type ApiKeyService,
   apiKeyCollection,
   auditEntryCollection,
+  bounded,
+  countGateCollection,
   createApiKeyService,
   createAuditLog,
   createFieldEncryption,
@@ -256,7 +258,8 @@ export const createRuntime = async (service: string, config: Config, parts: Runt
   const entries = database.tenants(auditEntryCollection);
   const audit = createAuditLog({ entries, cipher: subjectCipher(keyRings), newId, clock });
   const apiKeys = createApiKeyService({ database, keys, tenants, quotas, audit, clock });
-  const roles = createRoleService({ database, roles: database.tenants(roleCollection), audit, clock });
+  const addOne = bounded(database, database.tenants(countGateCollection));
+  const roles = createRoleService({ database, roles: database.tenants(roleCollection), addOne, audit, clock });
   const protector = keyProtector(signingManagement);
   const signingKeys = createSigningKeys({ database, keys: database.platform(signingKeyCollection), protector, clock });
   const authenticateToken = tokenAuthentication({

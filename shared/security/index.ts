@@ -1,3 +1,4 @@
+export { bounded, countGateCollection } from './access/bounded.ts';
 export { builtInRoles, permissions } from './access/permissions.ts';
 export {
   customRoleNameSchema,

@@ -1,4 +1,5 @@
 import { defineEraser } from '../erasure/index.ts';
+import { countGateCollection } from './access/bounded.ts';
 import { roleCollection } from './access/role.schema.ts';
 import { apiKeyCollection } from './api-keys/api-key.schema.ts';
 import { auditCollections } from './audit/auditing.ts';
@@ -29,6 +30,7 @@ export const securityEraser = defineEraser({
     serviceAccountCollection,
     userCollection,
     ownerGateCollection,
+    countGateCollection,
     roleCollection,
     authSettingsCollection,
     securityPolicyCollection,

@@ -1,5 +1,7 @@
+import { globSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { credentialPrefixes } from '../kernel/credential-prefixes.ts';
 import { redact, redacted, redactFields, redactText } from './redact.ts';
 
 describe('redaction by key', () => {
@@ -221,5 +223,21 @@ describe('whatever is logged', () => {
         },
       ),
     );
+  });
+});
+
+describe('our own credentials', () => {
+  const sources = globSync(['shared/**/*.ts', 'functions/**/*.ts']).filter(
+    (file) => !file.endsWith('.test.ts') && !file.endsWith('credential-prefixes.ts'),
+  );
+  const inUse = new Set(sources.flatMap((file) => readFileSync(file, 'utf8').match(/\bom[a-z]_/g) ?? []));
+
+  it('are known by every prefix that the code gives out', () => {
+    expect([...inUse].toSorted()).toEqual([...credentialPrefixes]);
+  });
+
+  it.each([...inUse])('that begin with %s are taken out of texts', (prefix) => {
+    const secret = `${prefix}acme.rst_1.${'s3cr3t-'.repeat(6)}x`;
+    expect(redactText(`It was (${secret}), twice: ${secret}`)).not.toContain('s3cr3t');
   });
 });

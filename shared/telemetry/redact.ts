@@ -1,3 +1,5 @@
+import { credentialPrefixes } from '../kernel/credential-prefixes.ts';
+
 /** What stands where something was taken out. */
 export const redacted = '[redacted]';
 
@@ -63,7 +65,10 @@ const patterns: readonly (readonly [RegExp, (match: string, ...groups: string[])
   [/\b(bearer|basic)\s+[\w.~+/-]{8,}=*/gi, (_match, scheme) => `${scheme} ${redacted}`],
   [/(?<!\w)eyJ[\w-]+(?:\.[\w-]*)+/g, () => redacted],
   [
-    /(?<![A-Za-z0-9])(?:om[dklr]_|whsec_|(?:sk|rk|pk)_(?:live|test)_|gh[pousr]_|xox[abprs]-)[\w.+/=-]+/g,
+    new RegExp(
+      `(?<![A-Za-z0-9])(?:${credentialPrefixes.join('|')}|whsec_|(?:sk|rk|pk)_(?:live|test)_|gh[pousr]_|xox[abprs]-)[\\w.+/=-]+`,
+      'g',
+    ),
     () => redacted,
   ],
   [/(?<!\w)AIza[\w-]{30,}/g, () => redacted],

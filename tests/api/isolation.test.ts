@@ -181,7 +181,12 @@ describe('a cursor of one tenant', () => {
 /** One particular person's, whom the last test's owner is not; or what can be done once, and was. */
 const ofSomebody = ['auth/passkeys/{id}', 'auth/sessions/{id}', 'mfa/factors/{id}', 'mfa/trusted-devices/{id}']
   .concat(['mfa/resets/{id}/cancel', 'stripe/payment-intents/{id}/capture', 'stripe/payment-intents/{id}/cancel'])
-  .concat(['stripe/subscriptions/{id}/cancel', 'crypto/payments/{id}/cancel', 'crypto/payments/{id}/accept'])
+  .concat([
+    'auth/api-keys/{id}/rotate',
+    'stripe/subscriptions/{id}/cancel',
+    'crypto/payments/{id}/cancel',
+    'crypto/payments/{id}/accept',
+  ])
   // Only a transaction on the chain proves these: their own tests make it.
   .concat(['crypto/payments/{id}/returns', 'crypto/payments/{id}/refunds/{refund}/settle'])
   .map((path) => `/api/v1/${path}`)

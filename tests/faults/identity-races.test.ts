@@ -13,7 +13,7 @@ import { request, testRuntime } from '#tests/support/runtime.ts';
  */
 const origin = 'https://app.example.com';
 const runtime = await testRuntime({ database: 'firestore' });
-const { app, post, tenant, person, tokenTo } = authWorld(runtime);
+const { app, post, tenant, person, tokenTo, services } = authWorld(runtime);
 beforeAll(() => tenant('acme', { passkeys: { rpId: 'app.example.com', rpName: 'Example', origins: [origin] } }));
 
 const twenty = Array.from({ length: 20 }, (_, i) => i);
@@ -74,8 +74,11 @@ describe('of twenty at once', () => {
     const email = 'wanted@example.com';
     const tokens: string[] = [];
     for (const nth of twenty) {
-      const { accessToken } = await person('acme', `before-${nth}@example.com`);
-      expect((await post('/email/change', { email }, accessToken)).status).toBe(202);
+      const from = `before-${nth}@example.com`;
+      const { user } = await person('acme', from);
+      // Not asked for, as an address is sent no more than five an hour.
+      const link = { purpose: 'email-change', user, email, from, epoch: 0 } as const;
+      await runtime.database.transaction(await services.links.make('acme', link));
       tokens.push(await tokenTo(email));
     }
     const answers = await atOnce((nth) => post('/email/confirm', { token: tokens[nth] }));

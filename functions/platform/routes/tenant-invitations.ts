@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { idParams, pageQuery, pageSchema } from '#shared/http/page.ts';
 import { localeSchema } from '#shared/messaging/index.ts';
 import { acceptedSchema, invitationViewSchema } from '#shared/platform/index.ts';
@@ -18,7 +18,7 @@ const invite = endpoint({
   description:
     'Sends a mail with a link that is good once, for 48 hours. An address that has an account or an invitation is ' +
     'refused openly: who may invite may list both.',
-  access: write,
+  access: { ...write, stepUp: sensitive },
   maxBody,
   body: z
     .strictObject({

@@ -52,7 +52,7 @@ const remove = endpoint({
   path: `${path}/members/{id}`,
   summary: 'Remove a member',
   description: 'Deletes the account; its tokens are refused within a minute. The last owner stays.',
-  access: { scopes: ['members:write'] },
+  access: { scopes: ['members:write'], stepUp: sensitive },
   params: idParams,
   status: 204,
   errors: ['not-found', 'precondition-failed', 'revision-conflict'],

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { idParams, pageQuery, pageSchema } from '#shared/http/page.ts';
 import { tenantNameSchema, tenantViewSchema } from '#shared/platform/index.ts';
 import type { PlatformServices } from '../services.ts';
@@ -35,7 +35,7 @@ const giveKey = endpoint({
   path: `${path}/{id}/keys`,
   summary: 'Issue an API key of a sandbox',
   description: 'It may do there what you may do here. It is shown this once.',
-  access: write,
+  access: { ...write, stepUp: sensitive },
   confidential: true,
   params: idParams,
   status: 201,
@@ -48,7 +48,7 @@ const remove = endpoint({
   path: `${path}/{id}`,
   summary: 'Delete a sandbox',
   description: 'It is refused within 30 seconds, and erased within two hours.',
-  access: write,
+  access: { ...write, stepUp: sensitive },
   params: idParams,
   status: 204,
   errors: ['not-found', 'revision-conflict'],

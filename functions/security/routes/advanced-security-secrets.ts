@@ -25,7 +25,7 @@ const create = endpoint({
   body: z.strictObject({ name: secretNameSchema, value }),
   status: 201,
   response: secretViewSchema,
-  errors: ['already-exists'],
+  errors: ['already-exists', 'precondition-failed', 'revision-conflict'],
 });
 
 const addVersion = endpoint({
@@ -83,7 +83,7 @@ const setState = endpoint({
   path: `${path}/{name}/versions/{version}/state`,
   summary: 'Enable, disable or destroy a version',
   description: 'What is disabled is not revealed until it is enabled again. What is destroyed is gone for good.',
-  access: { scopes: ['secrets:write'] },
+  access: { scopes: ['secrets:write'], stepUp: sensitive },
   params: versionParams,
   body: z.strictObject({ state: secretVersionStateSchema }),
   status: 200,

@@ -89,7 +89,7 @@ const setStatus = endpoint({
   path: `${path}/users/{id}/status`,
   summary: 'Disable a user, or let them in again',
   description: 'Disabling ends all their sessions.',
-  access: { scopes: ['users:write'] },
+  access: { scopes: ['users:write'], stepUp: sensitive },
   params: idParams,
   body: z.strictObject({
     status: z.enum(['active', 'disabled']).meta({ description: 'Who is disabled can not sign in.' }),

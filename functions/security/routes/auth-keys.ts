@@ -51,13 +51,14 @@ const rotateKey = endpoint({
   method: 'post',
   path: `${keys}/{id}/rotate`,
   summary: 'Replace an API key',
+  description: 'One that is good, and replaces none that still is.',
   access: { scopes: ['keys:write'], stepUp: sensitive },
   confidential: true,
   params: idParams,
   body: overlap,
   status: 201,
   response: keySecret,
-  errors: ['not-found', 'revision-conflict'],
+  errors: ['not-found', 'precondition-failed', 'revision-conflict'],
 });
 
 const revokeKey = endpoint({
@@ -65,7 +66,7 @@ const revokeKey = endpoint({
   path: `${keys}/{id}`,
   summary: 'Revoke an API key',
   description: 'It is refused everywhere within 30 seconds.',
-  access: { scopes: ['keys:write'] },
+  access: { scopes: ['keys:write'], stepUp: sensitive },
   params: idParams,
   status: 204,
   errors: ['not-found', 'revision-conflict'],
@@ -94,6 +95,7 @@ const makeAccount = endpoint({
     .meta({ id: 'NewServiceAccount', examples: [{ name: 'importer', scopes: ['ai:predict'] }] }),
   status: 201,
   response: clientSecret,
+  errors: ['precondition-failed', 'revision-conflict'],
 });
 
 const rotateAccount = endpoint({
@@ -115,7 +117,7 @@ const removeAccount = endpoint({
   path: `${accounts}/{id}`,
   summary: 'Remove a service account',
   description: 'Its tokens are refused within a minute.',
-  access: { scopes: ['service-accounts:write'] },
+  access: { scopes: ['service-accounts:write'], stepUp: sensitive },
   params: idParams,
   status: 204,
   errors: ['not-found'],

@@ -90,6 +90,7 @@ const changeEmail = endpoint({
   maxBody,
   body: z.strictObject({ email: emailSchema, password: passwordSchema.optional() }),
   status: 202,
+  errors: ['rate-limited'],
 });
 
 const confirmEmail = endpoint({

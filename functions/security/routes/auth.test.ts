@@ -239,6 +239,17 @@ describe('a magic link', () => {
     expect(mails).toHaveLength(before);
   });
 
+  it('is mailed five times an hour, however often it is asked for, and the answer is the same', async () => {
+    const email = await signedUp();
+    await runtime.bus.idle();
+    const before = mails.length;
+    for (let i = 0; i < 30; i += 1) {
+      expect((await post('/magic-link', { tenant: 'acme', email })).status).toBe(202);
+    }
+    await runtime.bus.idle();
+    expect(mails.length - before).toBe(5);
+  });
+
   it('ends after 15 minutes', async () => {
     const email = await signedUp();
     await post('/magic-link', { tenant: 'acme', email });
@@ -336,6 +347,33 @@ describe('an address', () => {
     });
     // The old one is free again.
     await signedUp(email);
+  });
+
+  it('that was left leaves its links behind: who reads its mail signs in no more, nor moves the account', async () => {
+    const old = await signedUp();
+    const { accessToken } = await signIn('acme', old);
+    await post('/magic-link', { tenant: 'acme', email: old });
+    const magic = await tokenTo(old);
+    await post('/password/forgot', { tenant: 'acme', email: old });
+    const reset = await tokenTo(old);
+    const [next, other] = [newAddress(), newAddress()];
+    const change = (email: string) => post('/email/change', { email, password: goodPassword }, accessToken);
+    await change(next);
+    await change(other);
+    const moved = await tokenTo(other);
+    expect((await post('/email/confirm', { token: await tokenTo(next) })).status).toBe(204);
+    expect((await post('/magic-link/sign-in', { token: magic })).status).toBe(401);
+    expect((await post('/password/reset', { token: reset, password: 'violet-anchors-hum-at-noon' })).status).toBe(401);
+    expect((await post('/email/confirm', { token: moved })).status).toBe(401);
+    expect((await post('/sign-in', { tenant: 'acme', email: next, password: goodPassword })).status).toBe(200);
+  });
+
+  it('is sent five links to change to it in an hour, and then it says so', async () => {
+    const { accessToken } = await person('acme', newAddress());
+    const email = newAddress();
+    const statuses = [];
+    for (let i = 0; i < 6; i += 1) statuses.push((await post('/email/change', { email }, accessToken)).status);
+    expect(statuses).toEqual([202, 202, 202, 202, 202, 429]);
   });
 
   it('that somebody has is refused to who reads its mail, and to nobody before', async () => {

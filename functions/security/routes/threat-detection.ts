@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { idParams, pageQuery, pageSchema } from '#shared/http/page.ts';
 import {
   incidentChangeSchema,
@@ -14,7 +14,7 @@ import type { SecurityServices } from '../services.ts';
 
 const path = '/api/v1/threat-detection';
 const read = { scopes: ['threats:read'] };
-const write = { scopes: ['threats:write'] };
+const write = { scopes: ['threats:write'], stepUp: sensitive };
 const name = z.string().min(1).max(300);
 
 const list = endpoint({

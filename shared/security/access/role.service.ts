@@ -3,6 +3,7 @@ import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { Database, TenantStore, Transaction } from '../../store/store.ts';
 import type { AuditLog } from '../audit/audit.log.ts';
+import type { AddOne } from './bounded.ts';
 import { builtInRoles, isBuiltInRole, permissions, scopesOfBuiltIn } from './permissions.ts';
 import type { Role, RoleInput, RoleView } from './role.schema.ts';
 
@@ -16,7 +17,10 @@ export interface RoleService {
   requireGrantable(actor: Actor, roles: readonly string[]): Promise<void>;
   /** Built-in ones first. */
   list(actor: Actor): Promise<readonly RoleView[]>;
-  /** Makes or replaces a custom role. Fails with `forbidden` for scopes that the actor lacks. */
+  /**
+   * Makes or replaces a custom role. Fails with `forbidden` for scopes that the actor lacks, and with
+   * `precondition-failed` where there are 200 already.
+   */
   put(actor: Actor, name: string, role: RoleInput): Promise<RoleView>;
   /** Idempotent. Whoever has the role loses what it gave. */
   remove(actor: Actor, name: string): Promise<void>;
@@ -25,6 +29,7 @@ export interface RoleService {
 export interface RoleServiceOptions {
   readonly database: Pick<Database, 'transaction'>;
   readonly roles: TenantStore<Role>;
+  readonly addOne: AddOne;
   readonly audit: Pick<AuditLog, 'record'>;
   readonly clock: Clock;
 }
@@ -32,7 +37,7 @@ export interface RoleServiceOptions {
 /** Custom roles of one tenant: few enough to be listed in one page. */
 const maxRoles = 200;
 
-export const createRoleService = ({ database, roles, audit, clock }: RoleServiceOptions): RoleService => {
+export const createRoleService = ({ database, roles, addOne, audit, clock }: RoleServiceOptions): RoleService => {
   const record = (transaction: Transaction, actor: Actor, action: string, name: string, scopes: readonly string[]) =>
     audit.record(transaction, actor, {
       action: `security.role.${action}`,
@@ -101,18 +106,16 @@ export const createRoleService = ({ database, roles, audit, clock }: RoleService
           await record(transaction, actor, 'updated', name, role.scopes);
         });
       } else {
-        const { count } = await store.aggregate({});
-        if (count >= maxRoles) throw new OmniError('precondition-failed', `A tenant has at most ${maxRoles} roles.`);
-        await database
-          .transaction(async (transaction) => {
-            transaction.create(store, name, role);
-            await record(transaction, actor, 'created', name, role.scopes);
-          })
-          .catch((error: unknown) => {
-            throw isOmniError(error, 'already-exists')
-              ? new OmniError('revision-conflict', 'The role was made meanwhile.')
-              : error;
-          });
+        const bound = { what: 'roles', limit: maxRoles };
+        const write = async (transaction: Transaction) => {
+          transaction.create(store, name, role);
+          await record(transaction, actor, 'created', name, role.scopes);
+        };
+        await addOne(actor.tenant, store, bound, write).catch((error: unknown) => {
+          throw isOmniError(error, 'already-exists')
+            ? new OmniError('revision-conflict', 'The role was made meanwhile.')
+            : error;
+        });
       }
       return { name, description, scopes: role.scopes, builtIn: false };
     },

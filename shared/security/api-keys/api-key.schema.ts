@@ -18,6 +18,8 @@ export const apiKeySchema = z.object({
   lastUsedAt: z.iso.datetime().optional(),
   /** The key that replaces it. */
   rotatedTo: z.string().optional(),
+  /** The key that it replaces. */
+  rotatedFrom: z.string().optional(),
 });
 export type ApiKey = z.infer<typeof apiKeySchema>;
 

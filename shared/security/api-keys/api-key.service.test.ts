@@ -209,3 +209,34 @@ describe('a tenant', () => {
     expect(await here.service.authenticate(text)).toBeUndefined();
   });
 });
+
+describe('a rotated key', () => {
+  const owner = systemActor('acme', 'test');
+  const month = 30 * 24 * 3_600;
+
+  it('is replaced by one, and that one by none while the first is still good', async () => {
+    const { id } = await here.service.issue(acme);
+    const second = await here.service.rotate(owner, id, month);
+    for (const again of [id, second.id]) {
+      await expect(here.service.rotate(owner, again, month)).rejects.toMatchObject({ code: 'precondition-failed' });
+    }
+    await here.service.revoke(owner, id);
+    const third = await here.service.rotate(owner, second.id, 60);
+    expect(third.rotatedFrom).toBe(second.id);
+    here.clock.advance(60_000);
+    expect(await here.service.authenticate(third.key)).toBeDefined();
+    await here.service.rotate(owner, third.id, 0);
+  });
+
+  it('has one successor, however many ask at once', async () => {
+    const { id } = await here.service.issue(acme);
+    const all = await Promise.allSettled(Array.from({ length: 20 }, () => here.service.rotate(owner, id, month)));
+    expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+
+  it('was not over: what has expired stays so', async () => {
+    const { id } = await here.service.issue({ ...acme, expiresAt: isoTime(here.clock.now() + 1_000) });
+    here.clock.advance(1_000);
+    await expect(here.service.rotate(owner, id, 0)).rejects.toMatchObject({ code: 'precondition-failed' });
+  });
+});

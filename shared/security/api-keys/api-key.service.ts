@@ -31,7 +31,11 @@ export interface ApiKeyService {
    * `precondition-failed` where the plan has no more keys.
    */
   give(actor: Actor, key: ApiKeyInput): Promise<ApiKeySecret>;
-  /** A new key that may do the same; the old one stays good for `overlap` seconds. As for `give`. */
+  /**
+   * A new key that may do the same; the old one stays good for `overlap` seconds. Fails with `forbidden` as `give`, and
+   * with `precondition-failed` for a key that is over, was rotated already, or replaces one that is still good: so there
+   * are never more than two keys for each that the plan has.
+   */
   rotate(actor: Actor, id: string, overlap: number): Promise<ApiKeySecret>;
   /**
    * The text is to be shown once: it can't be had again. Whoever issues it for somebody records that by `also`, in the
@@ -74,6 +78,7 @@ const noHash = '0'.repeat(64);
 const viewOf = (id: string, { tenant: _tenant, secretHash: _hash, ...view }: ApiKey): ApiKeyView => ({ id, ...view });
 
 const unknown = () => new OmniError('not-found', 'There is no such key.');
+const notNow = (why: string) => new OmniError('precondition-failed', why);
 
 export const createApiKeyService = (options: ApiKeyOptions): ApiKeyService => {
   const { database, keys, tenants, quotas, audit, clock, cacheFor = 30_000 } = options;
@@ -138,6 +143,17 @@ export const createApiKeyService = (options: ApiKeyOptions): ApiKeyService => {
     return { id: prefix, text, value };
   };
 
+  const isOver = ({ expiresAt }: ApiKey): boolean => expiresAt !== undefined && Date.parse(expiresAt) <= clock.now();
+
+  const requireRotatable = async (key: ApiKey): Promise<void> => {
+    if (isOver(key)) throw notNow('This key has expired. Issue a new one.');
+    if (key.rotatedTo !== undefined) throw notNow('This key was rotated already. Rotate the one that replaces it.');
+    const before = key.rotatedFrom === undefined ? undefined : await keys.get(key.rotatedFrom);
+    if (before !== undefined && !isOver(before.value)) {
+      throw notNow('The key that this one replaces is still good. Revoke it first, or wait for its end.');
+    }
+  };
+
   return {
     list: async ({ tenant }, request) => {
       const page = await keys.query({
@@ -162,6 +178,7 @@ export const createApiKeyService = (options: ApiKeyOptions): ApiKeyService => {
       if (stored?.value.tenant !== actor.tenant || stored.value.revokedAt !== undefined) throw unknown();
       // Who rotates holds the new key: it must not be a way to more scopes.
       requireScopes(actor, stored.value.scopes);
+      await requireRotatable(stored.value);
       const { expiresAt, name, scopes, requestsPerMinute, tenant } = stored.value;
       const ending = isoTime(clock.now() + overlap * 1_000);
       const ends = expiresAt !== undefined && expiresAt < ending ? expiresAt : ending;
@@ -172,14 +189,15 @@ export const createApiKeyService = (options: ApiKeyOptions): ApiKeyService => {
         requestsPerMinute,
         ...(expiresAt === undefined ? {} : { expiresAt }),
       });
+      const made: ApiKey = { ...next.value, rotatedFrom: id };
       await database.transaction(async (transaction) => {
-        transaction.create(keys, next.id, next.value);
+        transaction.create(keys, next.id, made);
         const value = { ...stored.value, expiresAt: ends, rotatedTo: next.id };
         transaction.update(keys, id, value, { revision: stored.revision });
         await record(transaction, actor, 'rotated', id, { rotatedTo: next.id });
       });
       cache.delete(id);
-      return { ...viewOf(next.id, next.value), key: next.text };
+      return { ...viewOf(next.id, made), key: next.text };
     },
     issue: async (key, also = async () => {}) => {
       const { id, text, value } = fresh(key);

@@ -1,9 +1,11 @@
 import type { MakeEvent } from '../../events/define-event.ts';
 import type { Actor } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
+import { OmniError } from '../../kernel/errors.ts';
 import type { Database, Stored, TenantStore } from '../../store/store.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
 import type { Sessions } from '../sessions/session.service.ts';
+import type { LinkBudget } from '../threats/link-budget.ts';
 import { type Device, emailChanged, type Origin, passwordChanged } from './identity.events.ts';
 import type { Links, Writes } from './links.ts';
 import type { PasswordHasher } from './password.ts';
@@ -21,7 +23,10 @@ export interface AccountService {
     passwords: { readonly current?: string | undefined; readonly next: string },
     device: Origin,
   ): Promise<void>;
-  /** Sends a link to the new address. Whether somebody has it is told to who can read its mail alone. As for passwords. */
+  /**
+   * Sends a link to the new address. Whether somebody has it is told to who can read its mail alone. As for passwords,
+   * and fails with `rate-limited` where the address, or the network, was sent too many.
+   */
   requestEmailChange(actor: Actor, email: string, password: string | undefined, device: Origin): Promise<void>;
   /** Tells the old address. Fails with `unauthenticated`, and with `already-exists` when the address is taken. */
   confirmEmailChange(token: string, device: Device): Promise<void>;
@@ -31,6 +36,7 @@ export interface AccountServiceOptions {
   readonly database: Pick<Database, 'transaction'>;
   readonly userStore: TenantStore<User>;
   readonly links: Links;
+  readonly linkBudget: LinkBudget;
   readonly policy: Pick<SecurityPolicyService, 'of'>;
   readonly sessions: Pick<Sessions, 'current' | 'keep'>;
   readonly passwords: PasswordHasher;
@@ -41,7 +47,8 @@ export interface AccountServiceOptions {
 }
 
 export const createAccountService = (options: AccountServiceOptions): AccountService => {
-  const { database, userStore, links, policy, sessions, passwords, requirePassword, makeEvent, clock } = options;
+  const { database, userStore, links, linkBudget, policy, sessions, passwords, requirePassword, makeEvent, clock } =
+    options;
 
   const checkPassword = async (tenant: string, password: string, { email, name }: Pick<User, 'email' | 'name'>) =>
     options.checkPassword(password, (await policy.of(tenant)).passwords, [email, name ?? '', tenant]);
@@ -102,10 +109,11 @@ export const createAccountService = (options: AccountServiceOptions): AccountSer
     requestEmailChange: async (actor, email, password, device) => {
       const { user } = await sessions.current(actor);
       await requirePassword(actor.tenant, user, password, device);
-      const { epoch, name } = user.value;
-      await database.transaction(
-        await links.make(actor.tenant, { purpose: 'email-change', user: user.id, email, epoch, name }),
-      );
+      const { epoch, name, email: from } = user.value;
+      const { tenant } = actor;
+      const mail = await links.make(tenant, { purpose: 'email-change', user: user.id, email, from, epoch, name });
+      if (await linkBudget.within({ tenant, email, purpose: 'email-change', device }, mail)) return;
+      throw new OmniError('rate-limited', 'There were too many mails. Look for the last one.', { retryAfter: 3_600 });
     },
     confirmEmailChange: async (token, device) => {
       await links.spend(token, 'email-change', async ({ tenant, link, user }) => {

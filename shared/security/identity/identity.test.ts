@@ -51,8 +51,8 @@ describe.each(['embedded', 'firestore'] as const)('on the %s store', async (data
       if (mail?.template === 'verify-email') tokens.set(subject, mail.data.link.split('#token=')[1] ?? '');
       return 204;
     });
-    for (const { id } of people) {
-      const write = await links.make(tenant, { purpose: 'email-change', user: id, email, epoch: 0 });
+    for (const { id, email: from } of people) {
+      const write = await links.make(tenant, { purpose: 'email-change', user: id, email, from, epoch: 0 });
       await runtime.database.transaction(write);
     }
     await runtime.bus.idle();

@@ -18,6 +18,8 @@ export const identityLinkSchema = z.object({
   user: z.string(),
   /** Where it was sent; for a change of address, the new one. */
   email: z.string(),
+  /** For a change of address, the one that the account had then: with another one it is good no more. */
+  from: z.string().optional(),
   /** The user's epoch then: a new password or the end of all sessions ends links too. */
   epoch: z.int(),
   /** The password of the sign-up, which becomes the account's with this link and no other. */

@@ -15,6 +15,8 @@ export interface NewLink {
   readonly purpose: LinkPurpose;
   readonly user: string;
   readonly email: string;
+  /** For a change of address: the one that it is to take the place of. */
+  readonly from?: string | undefined;
   readonly epoch: number;
   readonly name?: string | undefined;
   readonly passwordHash?: string | undefined;
@@ -37,7 +39,8 @@ export interface Links {
   tell(tenant: string, user: Stored<User>, of: News): Promise<Writes>;
   /**
    * Uses a link up, together with what `effect` writes; of concurrent users one succeeds. Fails with
-   * `unauthenticated` for a link that is unknown, used, expired, for something else, or older than the user's epoch.
+   * `unauthenticated` for a link that is unknown, used, expired, for something else, older than the user's epoch, or
+   * of an address that the account has no more.
    */
   spend(text: string, purpose: LinkPurpose, effect: (found: FoundLink) => Promise<Writes> | Writes): Promise<FoundLink>;
 }
@@ -81,11 +84,14 @@ export const createLinks = (options: LinksOptions): Links => {
     if (link === undefined || link.value.purpose !== purpose) throw refused();
     const user = await users.of(tenant).get(link.value.user);
     if (user?.value.status !== 'active' || user.value.epoch !== link.value.epoch) throw refused();
+    // Whoever reads the mail of an address that the account had once is a stranger now.
+    const bound = purpose === 'email-change' ? link.value.from : link.value.email;
+    if (bound !== user.value.email) throw refused();
     return { tenant, link, user };
   };
 
   return {
-    make: async (tenant, { purpose, user, email, epoch, name, passwordHash, locale }) => {
+    make: async (tenant, { purpose, user, email, from, epoch, name, passwordHash, locale }) => {
       const secret = newSecret();
       const minutes = linkMinutes[purpose];
       const now = clock.now();
@@ -109,6 +115,7 @@ export const createLinks = (options: LinksOptions): Links => {
         epoch,
         createdAt: isoTime(now),
         expiresAt,
+        ...(from === undefined ? {} : { from }),
         ...(name === undefined ? {} : { name }),
         ...(passwordHash === undefined ? {} : { passwordHash }),
       };

@@ -4,8 +4,9 @@ import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { NewId } from '../../kernel/ids.ts';
 import { sha256 } from '../../kernel/json.ts';
 import type { TenantService } from '../../platform/index.ts';
-import type { Database, Stored, TenantStore } from '../../store/store.ts';
+import type { Stored, TenantStore } from '../../store/store.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
+import type { LinkBudget } from '../threats/link-budget.ts';
 import { isActiveTenant } from './active-tenant.ts';
 import type { AuthSettings } from './auth-settings.schema.ts';
 import type { AuthSettingsService } from './auth-settings.service.ts';
@@ -34,10 +35,10 @@ export interface LinkRequest {
 export interface SignUpService {
   /**
    * Always ends alike, with a mail: to a new address a link that opens the account, to a known one a link that signs
-   * in. Fails with `forbidden` where the tenant takes no sign-ups, and with `invalid-request` for a weak password.
+   * in, as long as the budget of address and network lasts. Fails with `forbidden` where the tenant takes no sign-ups, and with `invalid-request` for a weak password.
    */
   signUp(request: SignUp, device: Device): Promise<void>;
-  /** Always ends alike; the job sends the mail where there is an account. */
+  /** Always ends alike; the job sends the mail where there is an account, and the budget lasts. */
   requestLink(request: LinkRequest, device: Device): Promise<void>;
   /**
    * The link of a sign-up and the password of that sign-up together open the account: neither who guesses that
@@ -56,10 +57,10 @@ export interface SignUpService {
 }
 
 export interface SignUpOptions {
-  readonly database: Pick<Database, 'transaction'>;
   readonly userStore: TenantStore<User>;
   readonly users: Pick<UserService, 'findByEmail' | 'draft'>;
   readonly links: Links;
+  readonly linkBudget: LinkBudget;
   readonly settings: Pick<AuthSettingsService, 'of'>;
   readonly policy: Pick<SecurityPolicyService, 'of'>;
   readonly tenants: Pick<TenantService, 'get'>;
@@ -74,10 +75,10 @@ const closed = () => new OmniError('forbidden', 'This tenant takes no sign-ups.'
 
 export const createSignUpService = (options: SignUpOptions): SignUpService => {
   const {
-    database,
     userStore,
     users,
     links,
+    linkBudget,
     settings,
     policy,
     tenants,
@@ -133,7 +134,7 @@ export const createSignUpService = (options: SignUpOptions): SignUpService => {
     });
     const event = makeEvent(userSignedUp, { tenant, subject: id, data: { user: id, device } });
     try {
-      await database.transaction((transaction) => {
+      await linkBudget.within({ tenant, email, purpose: 'sign-up', device }, (transaction) => {
         transaction.reserve(tenant, emailReservation, email, id);
         transaction.create(userStore.of(tenant), id, user);
         mail(transaction);
@@ -156,7 +157,8 @@ export const createSignUpService = (options: SignUpOptions): SignUpService => {
       if (known === undefined && (await signUpFirst(request, ofTenant, hash, device))) return;
       const user = known ?? (await users.findByEmail(tenant, email));
       if (user === undefined) throw new OmniError('revision-conflict', 'Try again.');
-      await database.transaction(await signUpAgain(request, user, hash));
+      const mail = await signUpAgain(request, user, hash);
+      await linkBudget.within({ tenant, email, purpose: 'sign-up', device }, mail);
     },
     requestLink: async ({ tenant, email, purpose, locale }, device) => {
       if (!(await isActiveTenant(tenants, tenant))) return;
@@ -165,7 +167,7 @@ export const createSignUpService = (options: SignUpOptions): SignUpService => {
         subject: sha256(email),
         data: { purpose, email, device, ...(locale === undefined ? {} : { locale }) },
       });
-      await database.transaction((transaction) => transaction.emit(event));
+      await linkBudget.within({ tenant, email, purpose, device }, (transaction) => transaction.emit(event));
     },
     verifyEmail: async (token, password, device) => {
       let opened: User | undefined;

@@ -8,6 +8,7 @@ import { manualClock } from '../../kernel/clock.ts';
 import { databaseOn } from '../../store/database.ts';
 import { embeddedDriver } from '../../store/embedded.ts';
 import type { Database } from '../../store/store.ts';
+import { bounded, countGateCollection } from '../access/bounded.ts';
 import { secretCollection, secretValueCollection } from './secret.schema.ts';
 import { createSecretService } from './secret.service.ts';
 
@@ -19,6 +20,7 @@ const serviceOn = (database: Database) =>
   createSecretService({
     database,
     secrets: database.tenants(secretCollection),
+    addOne: bounded(database, database.tenants(countGateCollection)),
     values: database.tenants(secretValueCollection),
     audit: impersonalAudit(database, clock),
     clock,

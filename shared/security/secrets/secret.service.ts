@@ -3,6 +3,7 @@ import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { OmniError } from '../../kernel/errors.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { Database, Stored, TenantStore, Transaction } from '../../store/store.ts';
+import type { AddOne } from '../access/bounded.ts';
 import type { AuditLog } from '../audit/audit.log.ts';
 import {
   maxVersions,
@@ -13,7 +14,7 @@ import {
 } from './secret.schema.ts';
 
 export interface SecretService {
-  /** Fails with `already-exists`. */
+  /** Fails with `already-exists`, and with `precondition-failed` where a tenant has 1,000. */
   create(actor: Actor, name: string, value: string): Promise<SecretView>;
   /** Adds a version. Fails with `not-found`, or `revision-conflict` when another is added at the same time. */
   addVersion(actor: Actor, name: string, value: string): Promise<SecretView>;
@@ -33,6 +34,7 @@ export interface SecretService {
 export interface SecretServiceOptions {
   readonly database: Pick<Database, 'transaction'>;
   readonly secrets: TenantStore<Secret>;
+  readonly addOne: AddOne;
   readonly values: TenantStore<SecretValue>;
   readonly audit: Pick<AuditLog, 'record'>;
   readonly clock: Clock;
@@ -44,11 +46,13 @@ const viewOf = ({ id, value: { createdAt, versions } }: Pick<Stored<Secret>, 'id
   versions: versions.toReversed(),
 });
 
+const bound = { what: 'secrets', limit: 1_000 };
+
 const noVersion = (): OmniError => new OmniError('not-found', 'There is no such version of this secret.');
 const gone = (): OmniError => new OmniError('shredded', 'This version of the secret was destroyed.');
 
 export const createSecretService = (options: SecretServiceOptions): SecretService => {
-  const { database, secrets, values, audit, clock } = options;
+  const { database, secrets, addOne, values, audit, clock } = options;
   const record = (transaction: Transaction, actor: Actor, action: string, name: string, version: number) =>
     audit.record(transaction, actor, {
       action: `security.secret.${action}`,
@@ -83,8 +87,9 @@ export const createSecretService = (options: SecretServiceOptions): SecretServic
       const { tenant } = actor;
       const createdAt = isoTime(clock.now());
       const secret: Secret = { createdAt, versions: [{ version: 1, state: 'enabled', createdAt }] };
-      await database.transaction(async (transaction) => {
-        transaction.create(secrets.of(tenant), name, secret);
+      const store = secrets.of(tenant);
+      await addOne(tenant, store, bound, async (transaction) => {
+        transaction.create(store, name, secret);
         transaction.create(values.of(tenant), valueId(name, 1), { value });
         await record(transaction, actor, 'created', name, 1);
       });

@@ -5,6 +5,7 @@ import type { NewId } from '../../kernel/ids.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { TenantService } from '../../platform/index.ts';
 import type { Database, Stored, TenantStore, Transaction } from '../../store/store.ts';
+import type { AddOne } from '../access/bounded.ts';
 import { sameHash } from '../api-keys/api-key.format.ts';
 import type { AuditLog } from '../audit/audit.log.ts';
 import type { IssuedToken, IssueToken } from '../tokens/access-tokens.ts';
@@ -24,7 +25,7 @@ export interface ServiceAccountSecret extends ServiceAccountView {
 }
 
 export interface ServiceAccountService {
-  /** Fails with `forbidden` for scopes that the actor lacks. */
+  /** Fails with `forbidden` for scopes that the actor lacks, and with `precondition-failed` where there are 100. */
   create(actor: Actor, account: NewServiceAccount): Promise<ServiceAccountSecret>;
   list(actor: Actor, request: PageRequest): Promise<Page<ServiceAccountView>>;
   /** A new secret; the old one stays good for `overlap` seconds. With none, its tokens are refused as well. */
@@ -38,6 +39,7 @@ export interface ServiceAccountService {
 export interface ServiceAccountOptions {
   readonly database: Pick<Database, 'transaction'>;
   readonly accounts: TenantStore<ServiceAccount>;
+  readonly addOne: AddOne;
   readonly tenants: Pick<TenantService, 'get'>;
   readonly issue: IssueToken;
   readonly audit: Pick<AuditLog, 'record'>;
@@ -51,10 +53,12 @@ const idPattern = /^([a-z0-9-]{2,63})\.(sva_[0-9A-Za-z]{1,40})$/;
 /** Compared with where there is no account, so that the answer takes as long. */
 const noHash = '0'.repeat(64);
 
+const bound = { what: 'service accounts', limit: 100 };
+
 const unknown = () => new OmniError('not-found', 'There is no such service account.');
 
 export const createServiceAccountService = (options: ServiceAccountOptions): ServiceAccountService => {
-  const { database, accounts, tenants, issue, audit, newId, clock } = options;
+  const { database, accounts, addOne, tenants, issue, audit, newId, clock } = options;
 
   const record = (transaction: Transaction, actor: Actor, action: string, id: string) =>
     audit.record(transaction, actor, {
@@ -98,8 +102,9 @@ export const createServiceAccountService = (options: ServiceAccountOptions): Ser
         createdAt: isoTime(clock.now()),
         ...(expiresAt === undefined ? {} : { expiresAt }),
       };
-      await database.transaction(async (transaction) => {
-        transaction.create(accounts.of(actor.tenant), id, value);
+      const store = accounts.of(actor.tenant);
+      await addOne(actor.tenant, store, bound, async (transaction) => {
+        transaction.create(store, id, value);
         await record(transaction, actor, 'created', id);
       });
       return { ...viewOf(actor.tenant, { id, value }), clientSecret };

@@ -15,6 +15,7 @@ import { createIncidentService } from './incident.service.ts';
 import { createIncidents } from './incidents.ts';
 import type { FindPlace } from './ip-places.ts';
 import { createKnownDevices } from './known-devices.ts';
+import { createLinkBudget } from './link-budget.ts';
 import { riskProfileCollection } from './profile.ts';
 import { createResponses } from './responses.ts';
 import { createRiskAssessor } from './risk.assessor.ts';
@@ -64,6 +65,7 @@ export const createThreatDetection = (options: ThreatDetectionOptions) => {
   const count = createFailureCounts({ windows, keys, makeEvent, clock });
   return {
     guard: createSignInGuard({ guards, policy, count, clock }),
+    linkBudget: createLinkBudget({ database, guards, clock }),
     knownDevices: createKnownDevices({ guards, clock }),
     risk: createRiskAssessor({ database, profiles, guards, policy, rules: threatRules, findPlace, makeEvent, clock }),
     riskProfiles: profiles,

@@ -165,4 +165,53 @@ describe('the published keys', () => {
     const verify = tokenVerifier({ ...names, load: () => Promise.reject(new Error('down')), clock: here.clock });
     await expect(verify((await here.issue(subject)).accessToken)).rejects.toThrow('down');
   });
+
+  const failing = () => {
+    const state = { isDown: false, loads: 0 };
+    const load = async () => {
+      state.loads += 1;
+      if (state.isDown) throw new Error('down');
+      return here.keys;
+    };
+    return { state, verify: tokenVerifier({ ...names, load, clock: here.clock }) };
+  };
+  const isTrusted = async (verify: ReturnType<typeof tokenVerifier>) =>
+    (await verify((await here.issue(subject)).accessToken)) !== undefined;
+
+  it('are read again beside the requests before they are ten minutes old, so that none waits', async () => {
+    let release = () => {};
+    let loads = 0;
+    const load = async () => {
+      loads += 1;
+      if (loads > 1) await new Promise<void>((resolve) => (release = resolve));
+      return here.keys;
+    };
+    const verify = tokenVerifier({ ...names, load, clock: here.clock });
+    expect(await isTrusted(verify)).toBe(true);
+    here.clock.advance(300_000);
+    for (let i = 0; i < 5; i += 1) expect(await isTrusted(verify)).toBe(true);
+    expect(loads).toBe(2);
+    release();
+    await new Promise((resolve) => setImmediate(resolve));
+    here.clock.advance(299_000);
+    expect(await isTrusted(verify)).toBe(true);
+    expect(loads).toBe(2);
+  });
+
+  it('are trusted for an hour while they can not be read, which is tried once in 30 s', async () => {
+    const { state, verify } = failing();
+    expect(await isTrusted(verify)).toBe(true);
+    state.isDown = true;
+    here.clock.advance(601_000);
+    for (let i = 0; i < 20; i += 1) expect(await isTrusted(verify)).toBe(true);
+    expect(state.loads).toBe(2);
+    here.clock.advance(30_000);
+    expect(await isTrusted(verify)).toBe(true);
+    expect(state.loads).toBe(3);
+    here.clock.advance(3_600_000);
+    await expect(isTrusted(verify)).rejects.toThrow('down');
+    state.isDown = false;
+    here.clock.advance(30_000);
+    expect(await isTrusted(verify)).toBe(true);
+  });
 });

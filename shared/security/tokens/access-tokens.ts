@@ -59,14 +59,19 @@ export interface VerifierOptions extends TokenNames {
   readonly clock: Clock;
 }
 
-/** Milliseconds. However many unknown key ids come, the keys are not read again before. */
+/** Milliseconds. However many unknown key ids come, and however often it fails, the keys are not read again before. */
 const refetchInterval = 30_000;
+/** Milliseconds from which known keys are read anew beside the requests, which go on with what is known. */
+const refreshAfter = publishedFor / 2;
+/** Milliseconds for which known keys are trusted while they can't be read. Then nobody's token is. */
+const keptFor = 60 * 60_000;
 
 /** The published keys, kept in this process. */
 const keyRing = ({ load, clock }: Pick<VerifierOptions, 'load' | 'clock'>) => {
   let keys: ReadonlyMap<string, CryptoKey> = new Map();
   let loadedAt = Number.NEGATIVE_INFINITY;
   let loading: Promise<void> | undefined;
+  let failed: { readonly at: number; readonly why: unknown } | undefined;
 
   const read = async (): Promise<void> => {
     const { importJWK } = await loadJose();
@@ -77,13 +82,31 @@ const keyRing = ({ load, clock }: Pick<VerifierOptions, 'load' | 'clock'>) => {
     }
     keys = fresh;
     loadedAt = clock.now();
+    failed = undefined;
   };
-  /** One read at a time, which all who wait share. */
-  const refresh = (): Promise<void> => {
-    loading ??= read().finally(() => {
-      loading = undefined;
-    });
+  /** One read at a time, which all who wait share, and none for a while after one that failed. */
+  const refresh = async (): Promise<void> => {
+    if (failed !== undefined && Math.abs(clock.now() - failed.at) < refetchInterval) throw failed.why;
+    loading ??= read()
+      .catch((why: unknown) => {
+        failed = { at: clock.now(), why };
+        throw why;
+      })
+      .finally(() => {
+        loading = undefined;
+      });
     return loading;
+  };
+
+  const awaited = async (kid: string): Promise<CryptoKey | undefined> => {
+    try {
+      await refresh();
+    } catch (error) {
+      const key = keys.get(kid);
+      if (key !== undefined && Math.abs(clock.now() - loadedAt) < keptFor) return key;
+      throw error;
+    }
+    return keys.get(kid);
   };
 
   /** At once while what is known is fresh: every request asks. */
@@ -92,7 +115,10 @@ const keyRing = ({ load, clock }: Pick<VerifierOptions, 'load' | 'clock'>) => {
     const age = clock.now() - loadedAt;
     // A clock that was stepped back makes the age negative: read again rather than trust it for long.
     const isStale = age >= publishedFor || age < 0 || (key === undefined && age >= refetchInterval);
-    return isStale ? refresh().then(() => keys.get(kid)) : key;
+    if (isStale) return awaited(kid);
+    // A failure is told to whoever waits for a read, once there is somebody.
+    if (age >= refreshAfter && loading === undefined) refresh().catch(() => undefined);
+    return key;
   };
 };
 
