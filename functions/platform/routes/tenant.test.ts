@@ -237,6 +237,18 @@ describe('sandboxes', () => {
     expect(await statusOf(sandbox(key))).toBe(201);
   });
 
+  it('let nobody in while their tenant is suspended', async () => {
+    const { key, id: parent } = await opened('halted');
+    const { id } = await details(sandbox(key));
+    const inside = (await runtime.apiKeys.issue({ tenant: id, name: 'x', scopes: ['tenant:*'] })).text;
+    expect(await statusOf(send('', { key: inside }))).toBe(200);
+    await details(internal(`/tenants/${parent}/suspension`, 'POST', { reason: 'Looked at' }));
+    runtime.clock.advance(30_000);
+    expect(await statusOf(send('', { key: inside }))).toBe(401);
+    await details(internal(`/tenants/${parent}/restoration`, 'POST'));
+    expect(await details(send('', { key: inside }))).toMatchObject({ id, status: 'active' });
+  });
+
   it('go with the tenant that they are of, on its last day and not before', async () => {
     const parent = await opened('parting');
     const neighbour = await opened('staying');
@@ -249,7 +261,8 @@ describe('sandboxes', () => {
     await details(send('/deletion', { key: parent.key, body: { confirm: 'parting', graceDays: 10 } }));
     runtime.clock.advance(9 * day);
     await passTime();
-    expect(await details(send('', { key: inside }))).toMatchObject({ id, status: 'active' });
+    expect(await runtime.tenants.get(id)).toMatchObject({ id, status: 'deleting' });
+    expect(await runtime.database.tenants(userCollection).of(id).get(user)).toBeDefined();
     runtime.clock.advance(day);
     await passTime();
     await expect(runtime.tenants.get(parent.id)).rejects.toMatchObject({ code: 'not-found' });

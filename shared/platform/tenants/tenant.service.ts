@@ -16,7 +16,7 @@ export interface TenantService {
     id: string,
     tenant: { readonly name: string; readonly settings?: Partial<Tenant['settings']> },
   ): Promise<TenantView>;
-  /** Fails with `not-found`, also for an erased one. */
+  /** Fails with `not-found`, also for an erased one. A sandbox has its tenant's status where that is not active. */
   get(id: string): Promise<TenantView>;
   /** By its slug or a former one. */
   findBySlug(slug: string): Promise<TenantView | undefined>;
@@ -39,10 +39,16 @@ const viewOf = (id: string, value: Tenant): TenantView => {
 };
 
 export const createTenantService = ({ database, tenants, clock }: TenantServiceOptions): TenantService => {
+  /** A sandbox is no more active than its tenant is, whose suspension or deletion does not change its record. */
+  const withParent = async (tenant: TenantView): Promise<TenantView> => {
+    if (tenant.sandboxOf === undefined || tenant.status !== 'active') return tenant;
+    const parent = await tenants.get(tenant.sandboxOf);
+    return { ...tenant, status: parent?.value.status ?? 'deleting' };
+  };
   const get = async (id: string): Promise<TenantView> => {
     const tenant = await tenants.get(id);
     if (tenant === undefined) throw new OmniError('not-found', 'There is no such tenant.');
-    return viewOf(id, tenant.value);
+    return withParent(viewOf(id, tenant.value));
   };
   return {
     get,
@@ -76,7 +82,7 @@ export const createTenantService = ({ database, tenants, clock }: TenantServiceO
     findBySlug: async (slug) => {
       const id = await database.ownerOf(platformTenant, slugReservation, slug);
       const tenant = id === undefined ? undefined : await tenants.get(id);
-      return tenant && viewOf(tenant.id, tenant.value);
+      return tenant && withParent(viewOf(tenant.id, tenant.value));
     },
     list: async (request) => {
       const page = await tenants.query(request);
