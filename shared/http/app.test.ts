@@ -20,6 +20,8 @@ describe('an operation', () => {
     expect(headers.get('x-request-id')).toBe('caller-chose-it');
     expect(headers.get('strict-transport-security')).toContain('max-age');
     expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('referrer-policy')).toBe('no-referrer');
+    expect(headers.get('cache-control')).toBe('private, no-cache');
     expect(headers.get('server-timing')).toMatch(/^app;dur=\d/);
   });
 

@@ -133,6 +133,13 @@ describe('what comes back', () => {
     },
   );
 
+  it('is refused with an ID token that is not signed by the provider as it stands', async () => {
+    server.become({ sub: 'ada', email: 'ada@example.com', email_verified: true });
+    server.forge({ sub: 'bob', email: 'bob@example.com', email_verified: true });
+    expect((await signIn('acme')).status).toBe(401);
+    expect((await signIn('acme')).status).toBe(200);
+  });
+
   it('is not taken by another tenant', async () => {
     server.become({ sub: 'ada', email: 'ada@example.com', email_verified: true });
     const { authorizationUrl, flow } = await begin('acme');

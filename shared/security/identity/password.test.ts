@@ -25,6 +25,13 @@ describe('a password', () => {
     expect(await hasher.verify(undefined, 'quiet-otter')).toBe(false);
   });
 
+  it('has up to 1,024 characters, of which every one counts', async () => {
+    const longest = 'quiet-otter'.padEnd(1_023, 'ü');
+    const hash = await hasher.hash(`${longest}1`);
+    expect(await hasher.verify(hash, `${longest}1`)).toBe(true);
+    expect(await hasher.verify(hash, `${longest}2`)).toBe(false);
+  });
+
   it('of more than 1,024 characters costs nothing', async () => {
     const started = performance.now();
     expect(await hasher.verify(undefined, 'x'.repeat(1_000_000))).toBe(false);

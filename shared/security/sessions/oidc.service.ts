@@ -82,6 +82,12 @@ const accountOf = ({ iss, sub }: Claims): string => JSON.stringify([iss, sub]);
 
 const unknownProvider = () => new OmniError('not-found', 'This tenant has no such provider.');
 
+/** The library trusts an ID token that came over TLS; here its signature is looked at as well. */
+const strictness = async (allowInsecure: boolean) => {
+  const { allowInsecureRequests, enableNonRepudiationChecks } = await loadOpenId();
+  return [enableNonRepudiationChecks, ...(allowInsecure ? [allowInsecureRequests] : [])];
+};
+
 export const createOidcService = (options: OidcServiceOptions): OidcService => {
   const { database, userStore, users, flows, settings, policy, tenants, signIns, newId, clock } = options;
   const discovered = new Map<string, { readonly configuration: Configuration; readonly until: number }>();
@@ -106,14 +112,14 @@ export const createOidcService = (options: OidcServiceOptions): OidcService => {
     const key = JSON.stringify([tenant, name, provider.issuer, provider.clientId, provider.clientSecret]);
     const known = discovered.get(key);
     if (known !== undefined && known.until > clock.now()) return known.configuration;
-    const { discovery, allowInsecureRequests, customFetch, None, ClientSecretPost } = await loadOpenId();
+    const { discovery, customFetch, None, ClientSecretPost } = await loadOpenId();
     const secret = await settings.clientSecretOf(tenant, name, provider);
     const configuration = await discovery(
       new URL(provider.issuer),
       provider.clientId,
       {},
       secret === undefined ? None() : ClientSecretPost(secret),
-      { timeout, [customFetch]: guardedFetch, execute: options.allowInsecure ? [allowInsecureRequests] : [] },
+      { timeout, [customFetch]: guardedFetch, execute: await strictness(options.allowInsecure) },
     ).catch((error: unknown) => {
       throw new OmniError('unavailable', 'The provider does not answer as it should.', { cause: error });
     });
