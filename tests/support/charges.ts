@@ -8,14 +8,16 @@ export interface FakeCharges extends Charges {
   decide(customer: string, outcome: 'succeeded' | 'pending' | 'needs-action' | 'insufficient-funds'): void;
   /** The next call takes its effect, and its answer is lost. */
   loseNextAnswer(): void;
-  /** What is pending succeeds. */
-  settle(): void;
+  /** What is pending succeeds, and takes so much: all where absent. */
+  settle(captured?: number): void;
+  /** A charge that was given up takes so much after all. */
+  takeLate(reference: string, captured: number): void;
   /** So much of a charge was paid back in all. */
   refund(reference: string, refunded: number): void;
 }
 
-const resultOf = (outcome: string, payment: string): ChargeResult => {
-  if (outcome === 'succeeded') return { status: 'succeeded', payment, refunded: 0 };
+const resultOf = (outcome: string, payment: string, captured: number): ChargeResult => {
+  if (outcome === 'succeeded') return { status: 'succeeded', payment, captured, refunded: 0 };
   if (outcome === 'pending') return { status: 'pending', payment };
   const action = { kind: 'redirect', url: 'https://bank.example/challenge' } as const;
   if (outcome === 'needs-action') return { status: 'needs-action', payment, action };
@@ -40,11 +42,19 @@ export const fakeCharges = (): FakeCharges => {
     loseNextAnswer: () => {
       isLost = true;
     },
-    settle: () => {
+    takeLate: (reference, captured) => {
+      for (const one of made.values()) {
+        const { payment } = one.result;
+        if (one.request.reference === reference && payment !== null) {
+          one.result = { status: 'succeeded', payment, captured, refunded: 0 };
+        }
+      }
+    },
+    settle: (captured) => {
       for (const one of made.values()) {
         const { status, payment } = one.result;
         if ((status === 'pending' || status === 'needs-action') && payment !== null) {
-          one.result = { status: 'succeeded', payment, refunded: 0 };
+          one.result = { status: 'succeeded', payment, captured: captured ?? one.request.amount.amount, refunded: 0 };
         }
       }
     },
@@ -72,7 +82,7 @@ export const fakeCharges = (): FakeCharges => {
       }
       const outcome = outcomes.get(request.customer) ?? 'succeeded';
       const payment = `pay_${made.size + 1}`;
-      const result = resultOf(outcome, payment);
+      const result = resultOf(outcome, payment, request.amount.amount);
       if (before === undefined) made.set(key, { request, result });
       if (isLost) {
         isLost = false;

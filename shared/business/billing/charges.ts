@@ -29,8 +29,16 @@ export interface ChargeRequest {
 }
 
 export type ChargeResult =
-  /** `refunded`: what was paid back of it since, minor units. It falls where a refund failed. */
-  | { readonly status: 'succeeded'; readonly payment: string; readonly refunded: number }
+  /**
+   * Minor units. `captured`: what was taken, which may be less than was asked for, or more, where the customer sends the
+   * money themselves. `refunded`: what was paid back of it since; it falls where a refund failed.
+   */
+  | {
+      readonly status: 'succeeded';
+      readonly payment: string;
+      readonly captured: number;
+      readonly refunded: number;
+    }
   /** Not decided yet; `payment` is null while it is not known whether a gateway has it. Asked again, it tells. */
   | { readonly status: 'pending'; readonly payment: string | null }
   /** The customer has something to do. */

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { defineEvent, type MakeEvent } from '../../events/define-event.ts';
 import { defineJob, type JobContext } from '../../events/define-job.ts';
 import { isoTime } from '../../kernel/clock.ts';
-import { isOmniError } from '../../kernel/errors.ts';
+import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { DomainEvent } from '../../kernel/event.ts';
 import { money, toDecimal } from '../../kernel/money.ts';
 import { emailRequested } from '../../messaging/index.ts';
@@ -18,6 +18,7 @@ import {
   chargeOf,
   invoiceOfCharge,
   isAbandoned,
+  lateCharge,
   type Session,
   subscriptionAfter,
   withCharge,
@@ -104,6 +105,11 @@ const attempt = async (
   return { before, result, ...afterCharge(value, value.charge, result, context) };
 };
 
+const ended = (before: Stored<Invoice>, { reference, result }: Late, context: BillingContext): Done => {
+  const charge = lateCharge(before.value, reference, context.now);
+  return { before, result, ...afterCharge(before.value, charge, result, context) };
+};
+
 const byId = async <T extends object>(store: Store<T>, ids: readonly string[]) => {
   const found = await store.getMany([...new Set(ids)]);
   return new Map(found.flatMap((one) => (one === undefined ? [] : [[one.id, one] as const])));
@@ -148,9 +154,16 @@ const toldOf = (
   ];
 };
 
+interface Late {
+  readonly reference: string;
+  readonly result: ChargeResult;
+}
+
 export interface CollectOptions {
   /** Where the customer is there, and pays themselves. */
   readonly session?: Session | undefined;
+  /** What came of a charge that was given up before. */
+  readonly late?: Late | undefined;
   /** What else is to be in the commit. */
   readonly more?: (transaction: Transaction) => unknown;
 }
@@ -164,7 +177,7 @@ export const collect = async (
   due: readonly Stored<Invoice>[],
   services: CollectionServices,
   commit: JobContext['commit'],
-  { session, more }: CollectOptions = {},
+  { session, late, more }: CollectOptions = {},
 ): Promise<readonly Done[]> => {
   const { invoices, subscriptions, customers, biller, billingSettings, makeEvent } = services;
   const [context, people] = await Promise.all([
@@ -175,7 +188,8 @@ export const collect = async (
     ),
   ]);
   const done: Done[] = [];
-  for (const one of await begun(tenant, due, services, context, session)) {
+  if (late !== undefined) done.push(...due.map((before) => ended(before, late, context)));
+  for (const one of late === undefined ? await begun(tenant, due, services, context, session) : []) {
     done.push(await attempt(tenant, one, services, context, { customer: people.get(one.value.customer), session }));
   }
   const owners = done.flatMap(({ invoice }) => invoice.subscription ?? []);
@@ -237,6 +251,26 @@ export const chargeInvoice = defineJob({
   },
 });
 
+/**
+ * A charge that was given up has taken money after all, as when what came late was accepted: it pays what is due, so that
+ * nobody pays twice. Fails with `unavailable` while another charge is under way: which of them pays is known after it.
+ */
+const takeLate = async (
+  tenant: string,
+  stored: Stored<Invoice>,
+  reference: string,
+  services: CollectionServices,
+  commit: JobContext['commit'],
+): Promise<void> => {
+  const { status, payments, charge } = stored.value;
+  const isOwed = status === 'open' || status === 'uncollectible';
+  if (!isOwed || payments.some((one) => one.reference === reference)) return;
+  const result = await services.charges?.find(tenant, reference);
+  if (result?.status !== 'succeeded') return;
+  if (charge !== null) throw new OmniError('unavailable', 'Another charge of the invoice is under way.');
+  await collect(tenant, [stored], services, commit, { late: { reference, result } });
+};
+
 /** A payment was decided: the charge of an invoice is looked at again. What the event says is not taken for the truth. */
 export const settleCharge = defineJob({
   name: 'billing.settle-charge',
@@ -246,8 +280,9 @@ export const settleCharge = defineJob({
   handle: async ({ tenant, data: { reference } }, { commit }, services: CollectionServices) => {
     const id = invoiceOfCharge(reference);
     const stored = id === undefined ? undefined : await services.invoices.of(tenant).get(id);
-    if (stored === undefined || stored.value.charge?.reference !== reference) return;
-    await collect(tenant, [stored], services, commit);
+    if (stored === undefined) return;
+    if (stored.value.charge?.reference === reference) await collect(tenant, [stored], services, commit);
+    else if (reference !== null) await takeLate(tenant, stored, reference, services, commit);
   },
 });
 

@@ -76,7 +76,29 @@ const missed = (
   return { invoice: isKept ? { ...tried, nextActionAt: null } : givenUp(tried, context), outcome: 'given-up' };
 };
 
-/** The invoice after its charge. */
+/** The invoice whose charge took less than it should. What is left is collected as after a charge that failed. */
+const paidInPart = (invoice: Invoice, { onSession, resumeAt }: InvoiceCharge, context: BillingContext): Attempted => {
+  const decline = 'paid-in-part';
+  if (!onSession) return missed(invoice, 'failed', decline, context);
+  const nextActionAt = invoice.status === 'open' ? resumeAt : null;
+  return { invoice: { ...invoice, lastDecline: decline, nextActionAt }, outcome: 'declined' };
+};
+
+/**
+ * The charge that an invoice had, when it is decided only after it was given up. As one of the customer's own: it is none
+ * of dunning's attempts.
+ */
+export const lateCharge = ({ due, nextActionAt }: Invoice, reference: string, now: number): InvoiceCharge => ({
+  reference,
+  amount: due,
+  payment: null,
+  status: 'pending',
+  onSession: true,
+  startedAt: isoTime(now),
+  resumeAt: nextActionAt,
+});
+
+/** The invoice after its charge. What it took over what is due stays with the gateway's unapplied money. */
 export const afterCharge = (
   invoice: Invoice,
   charge: InvoiceCharge,
@@ -86,7 +108,9 @@ export const afterCharge = (
   switch (result.status) {
     case 'succeeded': {
       const by = { reference: charge.reference, payment: result.payment };
-      return { invoice: { ...paidBy(invoice, charge.amount, context, by), lastDecline: null }, outcome: 'paid' };
+      const paid = paidBy(invoice, Math.min(result.captured, invoice.due), context, by);
+      if (paid.due > 0) return paidInPart(paid, charge, context);
+      return { invoice: { ...paid, lastDecline: null }, outcome: 'paid' };
     }
     case 'pending':
     case 'needs-action': {

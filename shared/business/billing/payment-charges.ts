@@ -10,10 +10,10 @@ export interface PaymentChargesOptions {
   readonly payments: () => Promise<Payments>;
 }
 
-const resultOf = ({ id, status, decline, refunded, nextAction }: PaymentView): ChargeResult => {
+const resultOf = ({ id, status, decline, captured, refunded, nextAction }: PaymentView): ChargeResult => {
   switch (status) {
     case 'captured':
-      return { status: 'succeeded', payment: id, refunded };
+      return { status: 'succeeded', payment: id, captured, refunded };
     case 'requires-action':
       return { status: 'needs-action', payment: id, action: nextAction };
     case 'failed':
