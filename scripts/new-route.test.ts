@@ -5,7 +5,7 @@ import { copyTree } from '#tests/support/tree-copy.ts';
 import { root } from './lib/functions.ts';
 import { routeNames } from './lib/new-route/names.ts';
 import { renderTemplate } from './lib/new-route/templates.ts';
-import { wireApp, wireResources, wireServices } from './lib/new-route/wiring.ts';
+import { wireApp, wirePermissions, wireResources, wireServices } from './lib/new-route/wiring.ts';
 
 describe('the names of a route', () => {
   it('are made from its group, route and thing', () => {
@@ -68,6 +68,7 @@ describe('a file that has a shape of its own', () => {
   it.each([
     ['app.ts', wireApp],
     ['services.ts', wireServices],
+    ['permissions.ts', wirePermissions],
     ['resources.ts', wireResources],
   ])('is left alone: %s', (_name, wire) => {
     expect(wire('export const everything = build();\n', names)).toBeUndefined();
@@ -98,7 +99,18 @@ describe('npm run new:route', async () => {
     expect(await textOf('shared/runtime/erasers.ts')).toContain('libraryEraser');
     expect(await textOf('shared/payments/payments.eraser.ts')).toContain('giftCardCollection');
     expect(await textOf('tests/support/resources.ts')).toContain("'/api/v1/lending/books/{id}': { id: book }");
-    const touched = ['functions', 'shared/library', 'shared/ai', 'shared/payments', 'shared/runtime', 'tests/support'];
+    const permissions = await textOf('shared/security/access/permissions.ts');
+    for (const scope of ['library:read', 'library:write', 'ai:read', 'ai:write', 'payments:read', 'payments:write']) {
+      expect([scope, permissions.split(`'${scope}': {`).length - 1]).toEqual([scope, 1]);
+    }
+    const touched = [
+      'functions',
+      'shared/library',
+      'shared/ai',
+      'shared/payments',
+      'shared/runtime',
+      'tests/support',
+    ].concat(['shared/security/access']);
     await tree.succeed('biome', 'check', ...touched);
     await leaveUnchecked(tree.folder);
     const project = JSON.stringify({ extends: './tsconfig.json', include: touched });

@@ -48,17 +48,20 @@ export const createOutbox = ({ database, entries, bus, clock, logger }: OutboxOp
     }
   };
   /** How many could be published: one by one, when they can't be together. */
-  const publishWhatCan = async (events: readonly DomainEvent[]): Promise<number> => {
+  const publishWhatCan = async (all: readonly DomainEvent[]): Promise<number> => {
     try {
-      await publishAndClear(events);
-      return events.length;
+      await publishAndClear(all);
+      return all.length;
     } catch {
-      const tried = await Promise.allSettled(events.map((event) => publishAndClear([event])));
-      const refused = events.filter((_, index) => tried[index]?.status === 'rejected');
+      const tried = await Promise.allSettled(all.map((event) => publishAndClear([event])));
+      const refused = all.filter((_, index) => tried[index]?.status === 'rejected');
       const failure = tried.find((one) => one.status === 'rejected');
-      if (refused.length === events.length) throw failure?.reason;
-      logger.error('Events that the bus refuses stay in the outbox.', { events: refused.map(({ id }) => id) });
-      return events.length - refused.length;
+      if (refused.length === all.length) throw failure?.reason;
+      if (refused.length > 0) {
+        const events = refused.map(({ id }) => id);
+        logger.error('Events that the bus refuses stay in the outbox.', { events, error: failure?.reason });
+      }
+      return all.length - refused.length;
     }
   };
   const publishGrouped = grouped(publishAndClear, 100);

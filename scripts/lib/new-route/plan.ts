@@ -7,11 +7,13 @@ import { renderTemplate } from './templates.ts';
 import {
   eraserByHand,
   functionByHand,
+  permissionsByHand,
   resourcesByHand,
   servicesTypeOf,
   wireApp,
   wireEraser,
   wireErasers,
+  wirePermissions,
   wireResources,
   wireServices,
 } from './wiring.ts';
@@ -71,11 +73,17 @@ const newFiles = async (names: RouteNames, newGroup: boolean): Promise<Map<strin
 /** What the new route writes. Throws one clear line where it can't be made; nothing is written here. */
 export const planRoute = async (asked: RouteNames): Promise<RoutePlan> => {
   const folder = `functions/${asked['group-']}`;
-  const paths = { app: `${folder}/app.ts`, services: `${folder}/services.ts`, resources: 'tests/support/resources.ts' };
-  const [app, services, resources] = await Promise.all([
+  const paths = {
+    app: `${folder}/app.ts`,
+    services: `${folder}/services.ts`,
+    permissions: 'shared/security/access/permissions.ts',
+    resources: 'tests/support/resources.ts',
+  };
+  const [app, services, permissions, resources] = await Promise.all([
     textOf(paths.app),
     textOf(paths.services),
-    textOf(paths.resources),
+    textOf(paths.permissions).then((text) => text ?? ''),
+    textOf(paths.resources).then((text) => text ?? ''),
   ]);
   const newGroup = app === undefined && services === undefined;
   const names = { ...asked, Services: (app && servicesTypeOf(app)) ?? asked.Services };
@@ -87,18 +95,19 @@ export const planRoute = async (asked: RouteNames): Promise<RoutePlan> => {
   files.set(index, [(await textOf(index)) ?? '', ...lines].join(''));
 
   const byHand: string[] = [];
+  const put = (path: string, before: string, wired: string | undefined, otherwise: string): void => {
+    if (wired === undefined) byHand.push(otherwise);
+    else if (wired !== before) files.set(path, wired);
+  };
   const erasing = newGroup ? 'shared/runtime/erasers.ts' : eraserOf(names);
   const eraser = (await textOf(erasing)) ?? '';
-  const wiredEraser = newGroup ? wireErasers(eraser, names) : wireEraser(eraser, names);
-  if (wiredEraser === undefined) byHand.push(eraserByHand(names));
-  else files.set(erasing, wiredEraser);
+  put(erasing, eraser, newGroup ? wireErasers(eraser, names) : wireEraser(eraser, names), eraserByHand(names));
   if (!newGroup) {
     const wired = [wireApp(app ?? '', names), wireServices(services ?? '', names)] as const;
     if (wired[0] === undefined || wired[1] === undefined) byHand.push(functionByHand(names));
     else files.set(paths.app, wired[0]).set(paths.services, wired[1]);
   }
-  const wiredResources = wireResources(resources ?? '', names);
-  if (wiredResources === undefined) byHand.push(resourcesByHand(names));
-  else files.set(paths.resources, wiredResources);
+  put(paths.permissions, permissions, wirePermissions(permissions, names), permissionsByHand(names));
+  put(paths.resources, resources, wireResources(resources, names), resourcesByHand(names));
   return { files, byHand };
 };

@@ -115,6 +115,22 @@ export const wireErasers = (erasers: string, { group, 'group-': folder }: RouteN
     (begin, list) => `${begin}${appended(list, `${group}Eraser`)}]`,
   );
 
+/**
+ * `shared/security/access/permissions.ts` with the scopes of the route, so that others than owners may call it; as it is
+ * where the group has them, and undefined where it is not of the known shape.
+ */
+export const wirePermissions = (permissions: string, { 'group-': group }: RouteNames): string | undefined => {
+  const rows = [
+    [`${group}:read`, `{ allows: 'Read what ${group} keeps', roles: everybody }`],
+    [`${group}:write`, `{ allows: 'Change what ${group} keeps', roles: ['admin', 'member'] }`],
+  ].flatMap(([scope, row]) => (permissions.includes(`'${scope}': {`) ? [] : `  '${scope}': ${row},`));
+  return replaceOnly(
+    permissions,
+    /(export const permissions: Readonly<Record<string, Permission>> = \{[\s\S]*?)\n\};/,
+    (entries) => [entries, ...rows, '};'].join('\n'),
+  );
+};
+
 const madeFor = ({ path }: RouteNames): string => `await make('${path}', { name: \`of-\${tenant}\` })`;
 
 /**
@@ -154,6 +170,9 @@ export const functionByHand = (names: RouteNames): string => {
 
 export const eraserByHand = ({ thing, 'group-': folder }: RouteNames): string =>
   `the eraser of shared/${folder}, or shared/runtime/erasers.ts\n  in collections: ${thing}Collection`;
+
+export const permissionsByHand = ({ 'group-': group }: RouteNames): string =>
+  `shared/security/access/permissions.ts\n  in permissions: '${group}:read' and '${group}:write'`;
 
 export const resourcesByHand = (names: RouteNames): string =>
   `tests/support/resources.ts\n  two of ${madeFor(names)}\n  in resources: '${names.path}/{id}': { id: <the first one's> }`;

@@ -35,7 +35,8 @@ export interface LinkRequest {
 export interface SignUpService {
   /**
    * Always ends alike, with a mail: to a new address a link that opens the account, to a known one a link that signs
-   * in, as long as the budget of address and network lasts. Fails with `forbidden` where the tenant takes no sign-ups, and with `invalid-request` for a weak password.
+   * in, as long as the budget of address and network lasts. Fails with `forbidden` where the tenant takes no sign-ups,
+   * and with `invalid-request` for a weak password.
    */
   signUp(request: SignUp, device: Device): Promise<void>;
   /** Always ends alike; the job sends the mail where there is an account, and the budget lasts. */
