@@ -1,4 +1,4 @@
-import type { ChargeRequest, ChargeResult, Charges } from '#shared/business/index.ts';
+import type { ChargeRequest, ChargeResult, Charges, RefundResult } from '#shared/business/index.ts';
 import { OmniError } from '#shared/kernel/errors.ts';
 
 export interface FakeCharges extends Charges {
@@ -8,14 +8,20 @@ export interface FakeCharges extends Charges {
   decide(customer: string, outcome: 'succeeded' | 'pending' | 'needs-action' | 'insufficient-funds'): void;
   /** The next call takes its effect, and its answer is lost. */
   loseNextAnswer(): void;
-  /** What is pending succeeds. */
-  settle(): void;
+  /** What is pending succeeds, and what was given up too, where it is too late for that. */
+  settle(isTooLate?: boolean): void;
   /** So much of a charge was paid back in all. */
-  refund(reference: string, refunded: number): void;
+  paidBack(reference: string, refunded: number): void;
+  /** So much of a charge was taken in all. */
+  took(reference: string, taken: number): void;
+  /** What the refunds to come, or those that are pending, end in. */
+  decideRefunds(outcome: 'succeeded' | 'pending' | 'failed'): void;
+  /** Every refund that was really made, by its id. */
+  readonly refunds: ReadonlyMap<string, { readonly reference: string; readonly amount: number; status: string }>;
 }
 
-const resultOf = (outcome: string, payment: string): ChargeResult => {
-  if (outcome === 'succeeded') return { status: 'succeeded', payment, refunded: 0 };
+const resultOf = (outcome: string, payment: string, taken: number): ChargeResult => {
+  if (outcome === 'succeeded') return { status: 'succeeded', payment, taken, refunded: 0 };
   if (outcome === 'pending') return { status: 'pending', payment };
   const action = { kind: 'redirect', url: 'https://bank.example/challenge' } as const;
   if (outcome === 'needs-action') return { status: 'needs-action', payment, action };
@@ -26,12 +32,25 @@ const resultOf = (outcome: string, payment: string): ChargeResult => {
 export const fakeCharges = (): FakeCharges => {
   const made = new Map<string, { request: ChargeRequest; result: ChargeResult }>();
   const outcomes = new Map<string, string>();
+  const refunds = new Map<string, { reference: string; amount: number; status: RefundResult['status'] }>();
+  let refundOutcome: RefundResult['status'] = 'succeeded';
   let isLost = false;
   const same = (a: ChargeRequest, b: ChargeRequest): boolean =>
     a.tenant === b.tenant &&
     a.customer === b.customer &&
     a.amount.amount === b.amount.amount &&
     a.amount.currency === b.amount.currency;
+  const answer = (): void => {
+    if (!isLost) return;
+    isLost = false;
+    throw new OmniError('unavailable', 'The answer was lost.');
+  };
+  const change = (reference: string, { by = 0, ...to }: { refunded?: number; taken?: number; by?: number }): void => {
+    for (const one of made.values()) {
+      if (one.request.reference !== reference || one.result.status !== 'succeeded') continue;
+      one.result = { ...one.result, refunded: one.result.refunded + by, ...to };
+    }
+  };
   return {
     made,
     decide: (customer, outcome) => {
@@ -40,20 +59,39 @@ export const fakeCharges = (): FakeCharges => {
     loseNextAnswer: () => {
       isLost = true;
     },
-    settle: () => {
+    settle: (isTooLate = false) => {
       for (const one of made.values()) {
         const { status, payment } = one.result;
-        if ((status === 'pending' || status === 'needs-action') && payment !== null) {
-          one.result = { status: 'succeeded', payment, refunded: 0 };
+        if (status !== 'succeeded' && payment !== null && (status !== 'failed' || isTooLate)) {
+          one.result = { status: 'succeeded', payment, taken: one.request.amount.amount, refunded: 0 };
         }
       }
     },
-    refund: (reference, refunded) => {
-      for (const one of made.values()) {
-        if (one.request.reference === reference && one.result.status === 'succeeded') {
-          one.result = { ...one.result, refunded };
-        }
+    paidBack: (reference, refunded) => change(reference, { refunded }),
+    took: (reference, taken) => change(reference, { taken }),
+    refunds,
+    decideRefunds: (outcome) => {
+      refundOutcome = outcome;
+      for (const one of refunds.values()) {
+        if (one.status !== 'pending' || outcome === 'pending') continue;
+        one.status = outcome;
+        if (outcome === 'failed') change(one.reference, { by: -one.amount });
       }
+    },
+    refund: async ({ tenant, reference, refund, amount: { amount } }) => {
+      const charge = made.get(`${tenant}/${reference}`)?.result;
+      const before = refunds.get(refund);
+      if (before !== undefined && before.amount !== amount) {
+        throw new OmniError('idempotency-mismatch', 'This reference came with another refund before.');
+      }
+      if (charge?.status !== 'succeeded') return { status: 'failed' };
+      if (before === undefined) {
+        if (amount > charge.taken - charge.refunded) return { status: 'failed' };
+        refunds.set(refund, { reference, amount, status: refundOutcome });
+        if (refundOutcome !== 'failed') change(reference, { by: amount });
+      }
+      answer();
+      return { status: (before ?? { status: refundOutcome }).status };
     },
     find: async (tenant, reference) => made.get(`${tenant}/${reference}`)?.result,
     cancel: async (tenant, reference) => {
@@ -72,12 +110,9 @@ export const fakeCharges = (): FakeCharges => {
       }
       const outcome = outcomes.get(request.customer) ?? 'succeeded';
       const payment = `pay_${made.size + 1}`;
-      const result = resultOf(outcome, payment);
+      const result = resultOf(outcome, payment, request.amount.amount);
       if (before === undefined) made.set(key, { request, result });
-      if (isLost) {
-        isLost = false;
-        throw new OmniError('unavailable', 'The answer was lost.');
-      }
+      answer();
       return (before ?? { result }).result;
     },
   };

@@ -29,8 +29,11 @@ export interface ChargeRequest {
 }
 
 export type ChargeResult =
-  /** `refunded`: what was paid back of it since, minor units. It falls where a refund failed. */
-  | { readonly status: 'succeeded'; readonly payment: string; readonly refunded: number }
+  /**
+   * `taken`: what it took, minor units: not always what was asked, where the customer sends what they like. `refunded`: what
+   * was paid back of it since. It falls where a refund failed.
+   */
+  | { readonly status: 'succeeded'; readonly payment: string; readonly taken: number; readonly refunded: number }
   /** Not decided yet; `payment` is null while it is not known whether a gateway has it. Asked again, it tells. */
   | { readonly status: 'pending'; readonly payment: string | null }
   /** The customer has something to do. */
@@ -40,6 +43,20 @@ export type ChargeResult =
    * there was nothing to charge it by.
    */
   | { readonly status: 'failed'; readonly payment: string | null; readonly decline: string };
+
+export interface RefundRequest {
+  readonly tenant: string;
+  /** Of the charge. */
+  readonly reference: string;
+  /** Ours. The same is the same refund of that charge, however often it is asked for. */
+  readonly refund: string;
+  readonly amount: Money;
+}
+
+export interface RefundResult {
+  /** `failed`: it never will be paid back by this. */
+  readonly status: 'pending' | 'succeeded' | 'failed';
+}
 
 /**
  * Takes money from customers who have agreed to it. Errors: `unavailable` (it may have had its effect: ask again with the
@@ -52,6 +69,11 @@ export interface Charges {
   find(tenant: string, reference: string): Promise<ChargeResult | undefined>;
   /** Gives a charge up that was not decided, and tells what became of it: it may have succeeded just then. */
   cancel(tenant: string, reference: string): Promise<ChargeResult | undefined>;
+  /**
+   * Pays back a part of a charge, or tells how that stands. Fails with `unavailable` while it is not known: it may have had
+   * its effect. What is not left of the charge is `failed`.
+   */
+  refund(request: RefundRequest): Promise<RefundResult>;
 }
 
 export const bookAccounts = [

@@ -6,7 +6,7 @@ import { isOmniError } from '../../kernel/errors.ts';
 import type { DomainEvent } from '../../kernel/event.ts';
 import { money, toDecimal } from '../../kernel/money.ts';
 import { emailRequested } from '../../messaging/index.ts';
-import { paymentCanceled, paymentFailed, paymentSucceeded } from '../../payments/index.ts';
+import { paymentCanceled, paymentFailed, paymentSucceeded, receiptAccepted } from '../../payments/index.ts';
 import type { Database, Store, Stored, TenantStore, Transaction } from '../../store/store.ts';
 import { type Biller, invoiceData, mrrIn } from './biller.ts';
 import { billingDue, invoiceClosed, invoiceFinalised, invoicePaid, subscriptionChanged } from './billing.events.ts';
@@ -14,6 +14,7 @@ import type { ChargeRequest, ChargeResult, Charges } from './charges.ts';
 import {
   type Attempted,
   afterCharge,
+  afterLate,
   afterReminder,
   chargeOf,
   invoiceOfCharge,
@@ -155,29 +156,31 @@ export interface CollectOptions {
   readonly more?: (transaction: Transaction) => unknown;
 }
 
-/**
- * Does one attempt for each, and commits what became of all of them together. Before anything is charged, a commit of its
- * own notes what is about to be: one write more for each.
- */
-export const collect = async (
+const groundOf = async (
   tenant: string,
   due: readonly Stored<Invoice>[],
+  { customers, billingSettings }: CollectionServices,
+): Promise<Pick<Conclusion, 'context' | 'people'>> => {
+  const who = due.map(({ value }) => value.customer);
+  const [context, people] = await Promise.all([billingSettings.contextOf(tenant), byId(customers.of(tenant), who)]);
+  return { context, people };
+};
+
+interface Conclusion {
+  readonly context: BillingContext;
+  readonly people: ReadonlyMap<string, Stored<Customer>>;
+  readonly commit: JobContext['commit'];
+  readonly more?: ((transaction: Transaction) => unknown) | undefined;
+}
+
+/** Commits what became of invoices, with what that means for their subscriptions and what is told of it. */
+const conclude = async (
+  tenant: string,
+  done: readonly Done[],
   services: CollectionServices,
-  commit: JobContext['commit'],
-  { session, more }: CollectOptions = {},
-): Promise<readonly Done[]> => {
-  const { invoices, subscriptions, customers, biller, billingSettings, makeEvent } = services;
-  const [context, people] = await Promise.all([
-    billingSettings.contextOf(tenant),
-    byId(
-      customers.of(tenant),
-      due.map(({ value }) => value.customer),
-    ),
-  ]);
-  const done: Done[] = [];
-  for (const one of await begun(tenant, due, services, context, session)) {
-    done.push(await attempt(tenant, one, services, context, { customer: people.get(one.value.customer), session }));
-  }
+  { context, people, commit, more }: Conclusion,
+): Promise<void> => {
+  const { invoices, subscriptions, biller, makeEvent } = services;
   const owners = done.flatMap(({ invoice }) => invoice.subscription ?? []);
   const subscribed = await byId(subscriptions.of(tenant), owners);
   const changed = new Map<string, Subscription>();
@@ -217,6 +220,25 @@ export const collect = async (
     }
     await more?.(transaction);
   });
+};
+
+/**
+ * Does one attempt for each, and commits what became of all of them together. Before anything is charged, a commit of its
+ * own notes what is about to be: one write more for each.
+ */
+export const collect = async (
+  tenant: string,
+  due: readonly Stored<Invoice>[],
+  services: CollectionServices,
+  commit: JobContext['commit'],
+  { session, more }: CollectOptions = {},
+): Promise<readonly Done[]> => {
+  const { context, people } = await groundOf(tenant, due, services);
+  const done: Done[] = [];
+  for (const one of await begun(tenant, due, services, context, session)) {
+    done.push(await attempt(tenant, one, services, context, { customer: people.get(one.value.customer), session }));
+  }
+  await conclude(tenant, done, services, { context, people, commit, more });
   return done;
 };
 
@@ -237,17 +259,42 @@ export const chargeInvoice = defineJob({
   },
 });
 
+/**
+ * Takes in what a charge has taken that is not under way any more: it was given up, or took more since. Another one that is
+ * under way is given up first, if it can be; what it takes all the same is over.
+ */
+const takeLate = async (
+  tenant: string,
+  before: Stored<Invoice>,
+  reference: string,
+  services: CollectionServices,
+  commit: JobContext['commit'],
+): Promise<void> => {
+  const { charges } = services;
+  const result = await charges?.find(tenant, reference);
+  if (charges === undefined || result?.status !== 'succeeded') return;
+  const { context, people } = await groundOf(tenant, [before], services);
+  const late = afterLate(before.value, { reference, payment: result.payment, taken: result.taken }, context);
+  if (late.invoice === before.value) return;
+  const other = late.invoice.due === 0 ? late.invoice.charge : null;
+  const decided = other === null ? undefined : await charges.cancel(tenant, other.reference);
+  const { invoice } =
+    other === null || decided === undefined ? late : afterCharge(late.invoice, other, decided, context);
+  await conclude(tenant, [{ before, invoice, outcome: late.outcome }], services, { context, people, commit });
+};
+
 /** A payment was decided: the charge of an invoice is looked at again. What the event says is not taken for the truth. */
 export const settleCharge = defineJob({
   name: 'billing.settle-charge',
-  on: [paymentSucceeded, paymentFailed, paymentCanceled],
+  on: [paymentSucceeded, paymentFailed, paymentCanceled, receiptAccepted],
   timeout: 120,
   maxAttempts: 10,
   handle: async ({ tenant, data: { reference } }, { commit }, services: CollectionServices) => {
     const id = invoiceOfCharge(reference);
     const stored = id === undefined ? undefined : await services.invoices.of(tenant).get(id);
-    if (stored === undefined || stored.value.charge?.reference !== reference) return;
-    await collect(tenant, [stored], services, commit);
+    if (stored === undefined || reference === null) return;
+    if (stored.value.charge?.reference === reference) await collect(tenant, [stored], services, commit);
+    else await takeLate(tenant, stored, reference, services, commit);
   },
 });
 

@@ -3,7 +3,7 @@ import { money } from '../../kernel/money.ts';
 import type { Stored } from '../../store/store.ts';
 import type { ChargeRequest, ChargeResult } from './charges.ts';
 import type { Customer } from './customer.schema.ts';
-import { givenUp, paidBy } from './invoice.changes.ts';
+import { givenUp, takenBy } from './invoice.changes.ts';
 import type { Invoice, InvoiceCharge } from './invoice.schema.ts';
 import type { BillingContext } from './settings.service.ts';
 import type { Subscription } from './subscription.schema.ts';
@@ -76,6 +76,29 @@ const missed = (
   return { invoice: isKept ? { ...tried, nextActionAt: null } : givenUp(tried, context), outcome: 'given-up' };
 };
 
+/** The invoice after a charge was declined, or took less than is due. One of the customer's own is none of dunning's. */
+const declined = (invoice: Invoice, charge: InvoiceCharge, decline: string, context: BillingContext): Attempted => {
+  if (invoice.status !== 'open' && invoice.status !== 'uncollectible') {
+    return { invoice: { ...invoice, charge: null }, outcome: 'declined' };
+  }
+  if (!charge.onSession) return missed(invoice, 'failed', decline, context);
+  const nextActionAt = invoice.status === 'open' ? charge.resumeAt : null;
+  return { invoice: { ...invoice, charge: null, lastDecline: decline, nextActionAt }, outcome: 'declined' };
+};
+
+/**
+ * The invoice with what a charge of it has taken that nobody waited for any more, as one that succeeded after it was given
+ * up, or took more later. The same where that is known.
+ */
+export const afterLate = (
+  invoice: Invoice,
+  by: { readonly reference: string; readonly payment: string; readonly taken: number },
+  context: BillingContext,
+): Attempted => {
+  const after = takenBy(invoice, by, context);
+  return { invoice: after, outcome: after.status === invoice.status ? 'pending' : 'paid' };
+};
+
 /** The invoice after its charge. */
 export const afterCharge = (
   invoice: Invoice,
@@ -85,8 +108,10 @@ export const afterCharge = (
 ): Attempted => {
   switch (result.status) {
     case 'succeeded': {
-      const by = { reference: charge.reference, payment: result.payment };
-      return { invoice: { ...paidBy(invoice, charge.amount, context, by), lastDecline: null }, outcome: 'paid' };
+      const by = { reference: charge.reference, payment: result.payment, taken: result.taken };
+      const after = { ...takenBy(invoice, by, context), charge: null, lastDecline: null };
+      if (after.due > 0) return declined(after, charge, 'paid-in-part', context);
+      return { invoice: after, outcome: invoice.due === 0 ? 'pending' : 'paid' };
     }
     case 'pending':
     case 'needs-action': {
@@ -95,12 +120,8 @@ export const afterCharge = (
       const nextActionAt = invoice.status === 'open' ? isoTime(context.now + pendingPause) : null;
       return { invoice: { ...invoice, charge: { ...charge, status, payment }, nextActionAt }, outcome: 'pending' };
     }
-    case 'failed': {
-      const { decline } = result;
-      if (!charge.onSession) return missed(invoice, 'failed', decline, context);
-      const nextActionAt = invoice.status === 'open' ? charge.resumeAt : null;
-      return { invoice: { ...invoice, charge: null, lastDecline: decline, nextActionAt }, outcome: 'declined' };
-    }
+    case 'failed':
+      return declined(invoice, charge, result.decline, context);
   }
 };
 

@@ -1,22 +1,44 @@
 import { defineJob } from '../../events/define-job.ts';
 import { OmniError } from '../../kernel/errors.ts';
+import { money } from '../../kernel/money.ts';
 import { paymentRefunded, refundFailed } from '../../payments/index.ts';
 import type { TenantStore } from '../../store/store.ts';
+import { invoiceOverpaid, invoiceRefundAsked } from './billing.events.ts';
 import type { Charges } from './charges.ts';
 import { invoiceOfCharge } from './collection.ts';
+import type { InvoiceCredits } from './invoice.credits.ts';
+import { openRefunds, type RefundStatuses } from './invoice.refunds.ts';
 import type { Invoice } from './invoice.schema.ts';
-import type { InvoiceService } from './invoice.service.ts';
 
 export interface RefundServices {
   readonly invoices: TenantStore<Invoice>;
-  readonly billingInvoices: Pick<InvoiceService, 'noteRefund'>;
+  readonly billingInvoices: Pick<InvoiceCredits, 'noteRefund' | 'creditOverpayment'>;
   readonly charges: Charges | undefined;
 }
 
-/** Something of a charge was paid back, or a refund failed: the payment tells how much it is in all. */
+/** Asks for what is to be paid back of a charge, or how that stands: under its own id, which is one refund. */
+const statusesOf = async (
+  tenant: string,
+  invoice: Invoice,
+  reference: string,
+  charges: Charges,
+): Promise<RefundStatuses> => {
+  const statuses = new Map<string, 'pending' | 'succeeded' | 'failed'>();
+  for (const { id, amount } of openRefunds(invoice, reference)) {
+    const request = { tenant, reference, refund: id, amount: money(amount, invoice.currency) };
+    statuses.set(id, (await charges.refund(request)).status);
+  }
+  return statuses;
+};
+
+/**
+ * Something of a charge is to be paid back, was, or could not be. Whichever event comes first, what is still to be asked for
+ * is asked for, and the payment tells how much it is in all.
+ */
 export const noteRefund = defineJob({
   name: 'billing.note-refund',
-  on: [paymentRefunded, refundFailed],
+  on: [invoiceRefundAsked, paymentRefunded, refundFailed],
+  timeout: 120,
   maxAttempts: 10,
   handle: async ({ tenant, data: { reference } }, { commit }, services: RefundServices) => {
     const { invoices, billingInvoices, charges } = services;
@@ -27,8 +49,19 @@ export const noteRefund = defineJob({
     if (stored.value.charge?.reference === reference) {
       throw new OmniError('unavailable', 'It is not known yet here that this was paid.');
     }
+    const statuses = await statusesOf(tenant, stored.value, reference, charges);
+    // After they were asked for, so that it has them.
     const result = await charges.find(tenant, reference);
     if (result?.status !== 'succeeded') return;
-    await billingInvoices.noteRefund(tenant, stored, { reference, refunded: result.refunded }, commit);
+    await billingInvoices.noteRefund(tenant, stored, { reference, refunded: result.refunded, statuses }, commit);
   },
+});
+
+/** What a customer paid twice is theirs. */
+export const creditOverpayment = defineJob({
+  name: 'billing.credit-overpayment',
+  on: [invoiceOverpaid],
+  maxAttempts: 10,
+  handle: ({ tenant, data: { invoiceId, ordinal } }, { commit }, { billingInvoices }: RefundServices) =>
+    billingInvoices.creditOverpayment(tenant, invoiceId, ordinal, commit),
 });
