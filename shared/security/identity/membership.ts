@@ -12,7 +12,7 @@ import { isOwner, type OwnerGuard } from './owner-guard.ts';
 import type { PasswordHasher } from './password.ts';
 import type { CheckPassword } from './password-policy.ts';
 import type { User } from './user.schema.ts';
-import { emailReservation, type UserService } from './user.service.ts';
+import { emailReservation, tieReservation, type UserService } from './user.service.ts';
 
 export interface NewMember {
   /** In its one form. Who is admitted has shown to read its mail. */
@@ -91,6 +91,7 @@ export const createMembership = (options: MembershipOptions): Membership => {
       guarded(transaction);
       transaction.delete(users.of(tenant), user.id, { revision: user.revision });
       transaction.release(tenant, emailReservation, user.value.email);
+      for (const tie of user.value.ties ?? []) transaction.release(tenant, tieReservation, tie);
       transaction.emit(event);
     };
   };

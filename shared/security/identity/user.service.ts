@@ -52,9 +52,11 @@ const maxAttempts = 10;
 
 /** The kind of reservation that keeps addresses unique in a tenant. */
 export const emailReservation = 'email';
+/** The kind that ties an account to one at an identity provider. */
+export const tieReservation = 'oidc';
 
 export const userViewOf = ({ id, value }: Pick<Stored<User>, 'id' | 'value'>): UserView => {
-  const { passwordHash, passwordBy: _by, epoch: _epoch, ...view } = value;
+  const { passwordHash, passwordBy: _by, ties: _ties, epoch: _epoch, ...view } = value;
   return { id, ...view, hasPassword: passwordHash !== undefined };
 };
 
