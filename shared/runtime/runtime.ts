@@ -261,7 +261,13 @@ export const createRuntime = async (service: string, config: Config, parts: Runt
   const addOne = bounded(database, database.tenants(countGateCollection));
   const roles = createRoleService({ database, roles: database.tenants(roleCollection), addOne, audit, clock });
   const protector = keyProtector(signingManagement);
-  const signingKeys = createSigningKeys({ database, keys: database.platform(signingKeyCollection), protector, clock });
+  const signingKeys = createSigningKeys({
+    database,
+    keys: database.platform(signingKeyCollection),
+    protector,
+    audit,
+    clock,
+  });
   const authenticateToken = tokenAuthentication({
     verify: tokenVerifier({ ...config.tokens, load: signingKeys.published, clock }),
     sessions: database.tenants(sessionCollection),

@@ -4,6 +4,7 @@ import type { Actor } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { Database, Stored, TenantStore } from '../../store/store.ts';
+import { doneByActor } from '../identity/identity.events.ts';
 import { threatRulesChanged } from './threat.events.ts';
 import {
   type StoredThreatRules,
@@ -70,7 +71,7 @@ export const createThreatRulesService = (options: ThreatRulesOptions): ThreatRul
       const event = makeEvent(threatRulesChanged, {
         tenant: actor.tenant,
         subject: rulesId,
-        data: { by: actor.id, revision: value.revision, rules: names },
+        data: { ...doneByActor(actor), revision: value.revision, rules: names },
       });
       try {
         await database.transaction((transaction) => {
