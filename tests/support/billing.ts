@@ -46,7 +46,9 @@ export const billingOn = (database: Database, options: BillingTestOptions = {}) 
     createLocalDiskBlobs({ root: tmpdir(), baseUrl: 'http://127.0.0.1:1/blobs', signingKey: 'of-tests' });
   const cache = options.cache ?? createMemoryCache({ clock });
   const isSandbox = options.isSandbox ?? (async () => true);
-  const billing = createBilling({ ...options, isSandbox, cache, blobs, database, audit, makeEvent, newId, clock });
+  const logger = memoryLogger();
+  const common = { cache, blobs, database, audit, makeEvent, newId, clock, logger };
+  const billing = createBilling({ ...options, ...common, isSandbox });
   const entries = database.platform(inboxCollection);
   const runJob = createJobRunner({
     database,
@@ -57,7 +59,7 @@ export const billingOn = (database: Database, options: BillingTestOptions = {}) 
       inbox: entries,
       clock,
     }),
-    logger: memoryLogger(),
+    logger,
   });
   const services = { ...billing, tenants: { list: async () => ({ items: [], nextCursor: null }) } };
 

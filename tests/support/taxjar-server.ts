@@ -23,6 +23,8 @@ const requestSchema = z.strictObject({
 export const startTaxJar = async (apiKey: string) => {
   const rates = new Map<string, number>();
   const faults: (500 | 429 | 'silent')[] = [];
+  /** Postal codes that it fails on, whoever asks and how often. */
+  const broken = new Set<string>();
   let requests = 0;
   const server = createServer(async (request, response) => {
     const send = (status: number, body: unknown): void => {
@@ -38,7 +40,8 @@ export const startTaxJar = async (apiKey: string) => {
     if (fault !== undefined) return send(fault, { status: fault });
     const parsed = requestSchema.safeParse(JSON.parse(text));
     if (!parsed.success) return send(400, { status: 400, error: 'Bad Request', detail: 'to_zip is not valid' });
-    const { to_state: state, to_city: city, line_items: items } = parsed.data;
+    const { to_state: state, to_city: city, to_zip: zip, line_items: items } = parsed.data;
+    if (broken.has(zip)) return send(503, { status: 503 });
     const isExempt = items.every(({ product_tax_code: code }) => code === '99999');
     const rate = isExempt ? 0 : (rates.get(state) ?? 0);
     const jurisdictions = { country: 'US', state, county: 'COUNTY', city: city.toUpperCase() };
@@ -53,6 +56,7 @@ export const startTaxJar = async (apiKey: string) => {
     url: `http://127.0.0.1:${address.port}`,
     rates,
     faults,
+    broken,
     requests: () => requests,
     close: () => {
       server.closeAllConnections();

@@ -1,86 +1,49 @@
 import type { MakeEvent } from '../../events/define-event.ts';
 import { isoTime } from '../../kernel/clock.ts';
-import { isOmniError } from '../../kernel/errors.ts';
 import { derivedId } from '../../kernel/ids.ts';
 import type { Stored, TenantStore, Transaction } from '../../store/store.ts';
+import type { Logger } from '../../telemetry/index.ts';
+import { type Ground, type GroundOptions, groundReader, type ReadGround } from './biller.ground.ts';
+import { advancer, customerOf, isCharged, type Plan, type Planned, type Taxed } from './biller.run.ts';
+import { type Decisions, decideTax } from './biller.tax.ts';
 import { invoiceFinalised, invoicePaid, subscriptionChanged } from './billing.events.ts';
-import type { CatalogueService } from './catalogue.service.ts';
-import type { Coupon } from './coupon.schema.ts';
-import type { CouponService } from './coupon.service.ts';
-import type { Customer } from './customer.schema.ts';
 import { type AppliedDiscount, draftInvoice, finalised, numberOf } from './invoice.draft.ts';
-import type { Invoice, Sequence } from './invoice.schema.ts';
+import type { Invoice } from './invoice.schema.ts';
 import { mrrOf } from './mrr.ts';
-import type { BillingContext, BillingSettingsService } from './settings.service.ts';
-import { type AdvanceInput, advance, type Step } from './subscription.advance.ts';
-import { type Quantities, usageQuestions, usageSpan } from './subscription.lines.ts';
+import { putOff } from './put-off.ts';
+import type { BillingContext } from './settings.service.ts';
+import type { Step } from './subscription.advance.ts';
 import type { Subscription } from './subscription.schema.ts';
 import type { TaxService } from './tax.service.ts';
-import { type UsageReader, usageKey } from './usage.ts';
 import { expiryEvents } from './wallet.events.ts';
 import { emptyWallet, type Wallet } from './wallet.ts';
 
-/** Everything that billing some subscriptions of one tenant needs, read in a few round trips however many they are. */
-export interface Ground extends AdvanceInput {
-  readonly tenant: string;
-  readonly customers: ReadonlyMap<string, Stored<Customer>>;
-  readonly wallets: ReadonlyMap<string, Stored<Wallet>>;
-  readonly coupons: ReadonlyMap<string, Coupon>;
-  readonly sequence: Stored<Sequence> | undefined;
-}
-
-/** A subscription with what was decided of it. `before` is undefined for one that is new. */
-export interface Planned {
-  readonly id: string;
-  readonly before: Stored<Subscription> | undefined;
-  readonly step: Step;
-}
-
-/** What is to be written. Made outside of the transaction; it holds only if nothing was changed meanwhile. */
-export interface Plan {
-  readonly invoices: ReadonlyMap<string, Invoice>;
-  readonly subscriptions: ReadonlyMap<string, Subscription>;
-  write(transaction: Transaction): void;
-}
-
 export interface Biller {
-  ground(
-    tenant: string,
-    subscriptions: readonly Subscription[],
-    more?: {
-      readonly prices?: readonly string[];
-      readonly coupons?: readonly string[];
-      readonly context?: BillingContext;
-    },
-  ): Promise<Ground>;
-  /** Does what is due with each. One that can't be billed is put off by an hour, and says why. */
-  advanceAll(ground: Ground, subscriptions: readonly Stored<Subscription>[]): Promise<Plan>;
+  ground: ReadGround;
+  /**
+   * Does what is due with each. One that can't be billed is put off, and says why; whatever is wrong with it, the others
+   * are billed. `isTaxDown` of the plan before spares those who need that service the wait.
+   */
+  advanceAll(
+    ground: Ground,
+    subscriptions: readonly Stored<Subscription>[],
+    more?: { readonly isTaxDown?: boolean },
+  ): Promise<Plan>;
+  /** Puts one off with which nothing else can be planned. */
+  putOff(tenant: string, subscription: Stored<Subscription>, error: unknown, context: BillingContext): Plan;
   /** Makes and finalises the invoices of some steps, with numbers one after the other. */
   plan(ground: Ground, steps: readonly Planned[]): Promise<Plan>;
   /** An invoice that is only looked at: neither stored nor numbered. */
   preview(ground: Ground, step: Step): Promise<Invoice>;
 }
 
-export interface BillerOptions {
+export interface BillerOptions extends GroundOptions {
   readonly subscriptions: TenantStore<Subscription>;
   readonly invoices: TenantStore<Invoice>;
-  readonly customers: TenantStore<Customer>;
-  readonly wallets: TenantStore<Wallet>;
-  readonly sequences: TenantStore<Sequence>;
-  readonly settings: Pick<BillingSettingsService, 'contextOf'>;
-  readonly catalogue: Pick<CatalogueService, 'offers'>;
-  readonly coupons: Pick<CouponService, 'byIds'>;
   readonly tax: TaxService;
-  readonly usage: UsageReader;
   readonly makeEvent: MakeEvent;
+  readonly logger: Logger;
 }
-
-const hour = 3_600_000;
-
-const byId = <T extends object>(found: readonly (Stored<T> | undefined)[]): ReadonlyMap<string, Stored<T>> =>
-  new Map(found.flatMap((one) => (one === undefined ? [] : [[one.id, one] as const])));
-
-const unique = (ids: readonly string[]): readonly string[] => [...new Set(ids)];
 
 /** The invoice that a subscription makes next. The same however often it is tried. */
 export const invoiceIdOf = (tenant: string, subscription: string, ordinal: number): string =>
@@ -101,54 +64,41 @@ const lasting = ({ discounts }: Pick<Subscription, 'discounts'>, coupons: Ground
 export const mrrIn = (subscription: Subscription, { offers, coupons }: Pick<Ground, 'offers' | 'coupons'>): number =>
   mrrOf(subscription, offers, lasting(subscription, coupons)).amount;
 
-const pricesOf = ({ items, billedUsage, scheduled }: Subscription): readonly string[] => [
-  ...items.map(({ price }) => price),
-  ...billedUsage.map(({ price }) => price),
-  ...(scheduled?.items ?? []).map(({ price }) => price),
-];
-
 const endedCredit = (makeEvent: MakeEvent, { tenant, wallets, context }: Ground, changed: readonly string[]) =>
   changed.flatMap((id) => expiryEvents(makeEvent, tenant, id, wallets.get(id)?.value ?? emptyWallet, context.now));
 
+/** What is to be told of a subscription after a step, if anything is. */
+const changeOf = (
+  makeEvent: MakeEvent,
+  on: Ground,
+  id: string,
+  before: Subscription | undefined,
+  next: Subscription,
+) => {
+  // What lasts of discounts never changes, so neither does what recurs while the items stay.
+  if (before?.status === next.status && before.items === next.items) return undefined;
+  const mrrBefore = before === undefined ? 0 : mrrIn(before, on);
+  const mrrAfter = mrrIn(next, on);
+  if (before?.status === next.status && mrrBefore === mrrAfter) return undefined;
+  const data = {
+    subscriptionId: id,
+    customerId: next.customer,
+    status: next.status,
+    before: before?.status ?? null,
+    currency: next.currency,
+    mrrBefore,
+    mrrAfter,
+    at: isoTime(on.context.now),
+  };
+  return makeEvent(subscriptionChanged, { tenant: on.tenant, subject: id, data });
+};
+
 export const createBiller = (options: BillerOptions): Biller => {
-  const { subscriptions, invoices, customers, wallets, sequences, makeEvent } = options;
+  const { subscriptions, invoices, wallets, sequences, makeEvent } = options;
 
-  const readUsage = async (tenant: string, all: readonly Subscription[], now: number): Promise<Quantities> => {
-    const questions = [
-      ...new Map(
-        all.flatMap((one) => usageQuestions(one, usageSpan(one, now))).map((one) => [usageKey(one), one]),
-      ).values(),
-    ];
-    const found = questions.length === 0 ? [] : await options.usage.quantities(tenant, questions);
-    return new Map(questions.map((question, i) => [usageKey(question), found[i] ?? 0]));
-  };
-
-  const ground: Biller['ground'] = async (tenant, all, more = {}) => {
-    const ids = unique(all.map(({ customer }) => customer));
-    const context = more.context ?? (await options.settings.contextOf(tenant));
-    const [offers, coupons, people, purses, sequence, quantities] = await Promise.all([
-      options.catalogue.offers(tenant, [...all.flatMap(pricesOf), ...(more.prices ?? [])]),
-      options.coupons.byIds(tenant, [
-        ...all.flatMap(({ discounts }) => discounts.map(({ coupon }) => coupon)),
-        ...(more.coupons ?? []),
-      ]),
-      customers.of(tenant).getMany(ids),
-      wallets.of(tenant).getMany(ids),
-      sequences.of(tenant).get(context.settings.invoiceSeries),
-      readUsage(tenant, all, context.now),
-    ]);
-    return { tenant, context, offers, coupons, customers: byId(people), wallets: byId(purses), sequence, quantities };
-  };
-
-  const draftOf = async (on: Ground, { next, lines }: Step): Promise<Invoice> => {
-    const customer = on.customers.get(next.customer);
-    if (customer === undefined) throw new Error('A subscription has no customer.');
-    const decisions = await options.tax.decide(
-      on.context,
-      customer,
-      lines.map(({ taxCategory }) => taxCategory),
-    );
+  const draftOf = (on: Ground, { next, lines }: Step, decisions: Decisions): Invoice => {
     const { currency, collection } = next;
+    const customer = customerOf(on, next);
     const discounts = discountsIn(next, on.coupons);
     return draftInvoice(
       { customer, subscription: null, currency, lines, discounts, decisions, collection },
@@ -156,19 +106,19 @@ export const createBiller = (options: BillerOptions): Biller => {
     );
   };
 
-  const plan: Biller['plan'] = async (on, steps) => {
+  const decisionsFor = (on: Ground, { next, lines }: Step): Promise<Decisions> =>
+    decideTax(options.tax, on.context, { customer: customerOf(on, next), lines });
+
+  /** Bills one after the other, with numbers without a gap. What is thrown of one is given to `failed`, which may throw. */
+  const assembled = (on: Ground, steps: readonly Taxed[], failed: (one: Planned, error: unknown) => Subscription) => {
     const { tenant, context } = on;
     const made = new Map<string, Invoice>();
     const written = new Map<string, Subscription>();
     const purses = new Map<string, Wallet>();
     let last = on.sequence?.value.last ?? 0;
-    for (const { id, step } of steps) {
+    const bill = ({ id, step }: Planned, decisions: Decisions): void => {
       const { customer, invoices: ordinal } = step.next;
-      if (!step.lines.some(({ amount }) => amount !== 0)) {
-        written.set(id, step.next);
-        continue;
-      }
-      const draft = { ...(await draftOf(on, step)), subscription: id };
+      const draft = { ...draftOf(on, step, decisions), subscription: id };
       const invoiceId = invoiceIdOf(tenant, id, ordinal);
       const wallet = purses.get(customer) ?? on.wallets.get(customer)?.value ?? emptyWallet;
       const number = numberOf(context.settings.invoiceSeries, last + 1);
@@ -180,13 +130,27 @@ export const createBiller = (options: BillerOptions): Biller => {
         purses.set(customer, result.wallet);
       }
       written.set(id, { ...step.next, invoices: ordinal + 1 });
+    };
+    for (const { decisions, ...one } of steps) {
+      try {
+        if (decisions === undefined) written.set(one.id, one.step.next);
+        else bill(one, decisions);
+      } catch (error) {
+        written.set(one.id, failed(one, error));
+      }
     }
     return {
       invoices: made,
       subscriptions: written,
-      write: (transaction) => {
+      write: (transaction: Transaction) => {
         for (const event of endedCredit(makeEvent, on, [...purses.keys()])) transaction.emit(event);
-        for (const { id, before } of steps) writeSubscription(transaction, on, id, before, written.get(id));
+        for (const { id, before } of steps) {
+          const next = written.get(id);
+          if (next === undefined) continue;
+          writeOver(transaction, subscriptions.of(tenant), id, next, before);
+          const told = changeOf(makeEvent, on, id, before?.value, next);
+          if (told !== undefined) transaction.emit(told);
+        }
         for (const [id, invoice] of made) {
           transaction.create(invoices.of(tenant), id, invoice);
           for (const event of invoiceEvents(makeEvent, tenant, id, invoice)) transaction.emit(event);
@@ -199,64 +163,34 @@ export const createBiller = (options: BillerOptions): Biller => {
     };
   };
 
-  const writeSubscription = (
-    transaction: Transaction,
-    on: Ground,
-    id: string,
-    before: Stored<Subscription> | undefined,
-    next: Subscription | undefined,
-  ): void => {
-    if (next === undefined) return;
-    writeOver(transaction, subscriptions.of(on.tenant), id, next, before);
-    announce(transaction, on, id, before?.value, next);
-  };
-
-  const announce = (
-    transaction: Transaction,
-    on: Ground,
-    id: string,
-    before: Subscription | undefined,
-    next: Subscription,
-  ): void => {
-    // What lasts of discounts never changes, so neither does what recurs while the items stay.
-    if (before?.status === next.status && before.items === next.items) return;
-    const mrrBefore = before === undefined ? 0 : mrrIn(before, on);
-    const mrrAfter = mrrIn(next, on);
-    if (before?.status === next.status && mrrBefore === mrrAfter) return;
-    const data = {
-      subscriptionId: id,
-      customerId: next.customer,
-      status: next.status,
-      before: before?.status ?? null,
-      currency: next.currency,
-      mrrBefore,
-      mrrAfter,
-      at: isoTime(on.context.now),
-    };
-    transaction.emit(makeEvent(subscriptionChanged, { tenant: on.tenant, subject: id, data }));
-  };
-
-  const attempt = async (on: Ground, { id, value }: Stored<Subscription>): Promise<Step> => {
-    try {
-      const step = advance(value, on);
-      // Tried here, so that what can't be billed is found before the others are committed with it.
-      if (step.lines.length > 0) await draftOf(on, step);
-      return { ...step, next: { ...step.next, problem: null } };
-    } catch (error) {
-      if (!isOmniError(error) || error.code === 'unavailable') throw error;
-      const nextActionAt = isoTime(on.context.now + hour);
-      return { next: { ...value, problem: `${id}: ${error.message}`.slice(0, 300), nextActionAt }, lines: [] };
+  const plan: Biller['plan'] = async (on, steps) => {
+    const decided: Taxed[] = [];
+    for (const one of steps) {
+      decided.push({ ...one, decisions: isCharged(one.step) ? await decisionsFor(on, one.step) : undefined });
     }
+    const made = assembled(on, decided, (_one, error) => {
+      throw error;
+    });
+    return { ...made, failed: new Map(), isTaxDown: false };
   };
+
+  const advanceAll = advancer({ ...options, assembled });
 
   return {
-    ground,
+    ground: groundReader(options),
     plan,
-    preview: draftOf,
-    advanceAll: async (on, all) => {
-      const steps: Planned[] = [];
-      for (const before of all) steps.push({ id: before.id, before, step: await attempt(on, before) });
-      return plan(on, steps);
+    advanceAll: (on, all, { isTaxDown = false } = {}) => advanceAll(on, all, isTaxDown),
+    preview: async (on, step) => draftOf(on, step, await decisionsFor(on, step)),
+    putOff: (tenant, before, error, context) => {
+      options.logger.error('A subscription could not be billed.', { tenant, id: before.id, error });
+      const next = putOff(before, error, context.now);
+      return {
+        invoices: new Map(),
+        subscriptions: new Map([[before.id, next]]),
+        failed: new Map([[before.id, error]]),
+        isTaxDown: false,
+        write: (transaction) => writeOver(transaction, subscriptions.of(tenant), before.id, next, before),
+      };
     },
   };
 };

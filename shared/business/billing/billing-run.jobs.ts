@@ -1,14 +1,15 @@
 import type { MakeEvent } from '../../events/define-event.ts';
-import { defineJob } from '../../events/define-job.ts';
+import { defineJob, type JobContext } from '../../events/define-job.ts';
 import { defineSchedule } from '../../events/define-schedule.ts';
 import { isoTime } from '../../kernel/clock.ts';
 import { isOmniError } from '../../kernel/errors.ts';
 import { platformTenant } from '../../kernel/event.ts';
 import type { TenantService } from '../../platform/index.ts';
-import type { TenantStore } from '../../store/store.ts';
+import type { Stored, TenantStore, Transaction } from '../../store/store.ts';
+import type { Plan } from './biller.run.ts';
 import type { Biller } from './biller.ts';
 import { billingDue, billingFanOut } from './billing.events.ts';
-import type { BillingSettingsService } from './settings.service.ts';
+import type { BillingContext, BillingSettingsService } from './settings.service.ts';
 import type { Subscription } from './subscription.schema.ts';
 
 export interface BillingRunServices {
@@ -59,6 +60,47 @@ export const fanOutBillingRun = defineJob({
   },
 });
 
+type Together = Pick<BillingRunServices, 'biller'> & {
+  readonly tenant: string;
+  readonly context: BillingContext;
+  readonly commit: JobContext['commit'];
+  readonly isTaxDown?: boolean;
+  /** What else is in the commit; it is made anew for each that is tried. */
+  readonly more: (transaction: Transaction, plan: Plan) => void;
+};
+
+const isMet = (error: unknown): boolean =>
+  isOmniError(error, 'revision-conflict') || isOmniError(error, 'already-exists') || isOmniError(error, 'unavailable');
+
+/**
+ * Bills the first of these, as many as can be: where something is wrong with one that keeps all from being read or
+ * written, there are a quarter as many in the next try, and at last the first of them is put off by itself. Fails with
+ * `revision-conflict` or `already-exists` where others were faster, and with `unavailable`.
+ */
+export const billTogether = async (due: readonly Stored<Subscription>[], how: Together): Promise<void> => {
+  const { tenant, context, commit, biller, isTaxDown = false, more } = how;
+  const write = (plan: Plan): Promise<void> =>
+    commit((transaction) => {
+      plan.write(transaction);
+      more(transaction, plan);
+    });
+  for (let count = due.length; ; count = Math.ceil(count / 4)) {
+    const some = due.slice(0, count);
+    try {
+      const ground = await biller.ground(
+        tenant,
+        some.map(({ value }) => value),
+        { context },
+      );
+      return await write(await biller.advanceAll(ground, some, { isTaxDown }));
+    } catch (error) {
+      const [first] = due;
+      if (isMet(error) || first === undefined) throw error;
+      if (count === 1) return write(biller.putOff(tenant, first, error, context));
+    }
+  }
+};
+
 /**
  * Bills a page of what is due, and asks for the next page in the same commit. A subscription that is late by several
  * periods is due again on the next page, so each period gets its own invoice. Whatever is repeated, crashes or runs at
@@ -68,34 +110,30 @@ export const billDue = defineJob({
   name: 'billing.bill-due',
   on: [billingDue],
   timeout: 300,
-  handle: async ({ tenant, data: { run, page } }, { commit }, services: BillingRunServices) => {
+  handle: async ({ tenant, data: { run, page, isTaxDown } }, { commit, attempt }, services: BillingRunServices) => {
     const { subscriptions, biller, billingSettings, makeEvent } = services;
-    const attempt = async (): Promise<void> => {
+    // Where a page is too much for whoever tried it, it is a shorter one the next time.
+    const limit = Math.ceil(subscriptionPage / 2 ** (attempt - 1));
+    const billPage = async (): Promise<void> => {
       const context = await billingSettings.contextOf(tenant);
       const { items } = await subscriptions.of(tenant).query({
         where: [{ field: 'nextActionAt', op: '<=', value: isoTime(context.now) }],
         orderBy: { field: 'nextActionAt', order: 'asc' },
-        limit: subscriptionPage,
+        limit,
       });
       if (items.length === 0) return;
-      const ground = await biller.ground(
-        tenant,
-        items.map(({ value }) => value),
-        { context },
-      );
-      const plan = await biller.advanceAll(ground, items);
-      await commit((transaction) => {
-        plan.write(transaction);
+      const more = (transaction: Transaction, plan: Plan): void => {
         if (page + 1 >= maxPages) return;
-        const data = { run, page: page + 1 };
+        const data = { run, page: page + 1, ...(plan.isTaxDown ? { isTaxDown: true } : {}) };
         const id = `billing-run:${run}:${tenant}~${page + 1}`;
         transaction.emit(makeEvent(billingDue, { id, tenant, subject: tenant, data }));
-      });
+      };
+      await billTogether(items, { tenant, context, commit, biller, isTaxDown: isTaxDown ?? false, more });
     };
     // Somebody changed one of them, or took a number of the series, since they were read: look again, a few times.
     for (let left = 5; ; left -= 1) {
       try {
-        return await attempt();
+        return await billPage();
       } catch (error) {
         if (left === 0 || !(isOmniError(error, 'revision-conflict') || isOmniError(error, 'already-exists')))
           throw error;

@@ -116,7 +116,15 @@ export const subscriptionChanged = defineEvent(
 export type SubscriptionChanged = z.infer<typeof subscriptionChanged.schema>;
 
 /** What is due in a tenant by now shall be billed. `page` counts the runs that one tick has led to. */
-export const billingDue = defineEvent('billing.run.due', z.object({ run: z.string(), page: z.int().min(0) }));
+export const billingDue = defineEvent(
+  'billing.run.due',
+  z.object({
+    run: z.string(),
+    page: z.int().min(0),
+    /** The page before found nobody who knows sales taxes. */
+    isTaxDown: z.boolean().optional(),
+  }),
+);
 export const billingFanOut = defineEvent(
   'billing.run.fan-out',
   z.object({ run: z.string(), cursor: z.string().optional() }),

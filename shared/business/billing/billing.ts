@@ -5,6 +5,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import type { NewId } from '../../kernel/ids.ts';
 import type { AuditLog } from '../../security/index.ts';
 import type { Database } from '../../store/store.ts';
+import type { Logger } from '../../telemetry/index.ts';
 import { createBiller } from './biller.ts';
 import { createCatalogueService } from './catalogue.service.ts';
 import type { Books, Charges } from './charges.ts';
@@ -58,6 +59,7 @@ export interface BillingOptions {
   readonly makeEvent: MakeEvent;
   readonly newId: NewId;
   readonly clock: Clock;
+  readonly logger: Logger;
   /** Takes money. Without it invoices are sent, and payments noted by hand. */
   readonly charges?: Charges | undefined;
   /** Whether money of this tenant does not exist. Only such a one has a test clock. */
@@ -73,7 +75,7 @@ export interface BillingOptions {
 /** Everything of billing over one database. */
 export const createBilling = (options: BillingOptions) => {
   const { database, blobs, cache, audit, makeEvent, newId, clock, charges, books, register, salesTax } = options;
-  const { isSandbox } = options;
+  const { isSandbox, logger } = options;
   const customers = database.tenants(customerCollection);
   const subscriptions = database.tenants(billingSubscriptionCollection);
   const invoices = database.tenants(invoiceCollection);
@@ -118,7 +120,7 @@ export const createBilling = (options: BillingOptions) => {
   });
   const tax = createTaxService({ salesTax });
   const stores = { subscriptions, invoices, customers, wallets, sequences };
-  const biller = createBiller({ ...stores, settings, catalogue, coupons, tax, usage, makeEvent });
+  const biller = createBiller({ ...stores, settings, catalogue, coupons, tax, usage, makeEvent, logger });
   const common = { database, customers, settings, audit, newId };
   const collection = { database, ...stores, biller, billingSettings: settings, charges, makeEvent };
   return {

@@ -1,7 +1,7 @@
 import { isoTime } from '../../kernel/clock.ts';
 import { OmniError } from '../../kernel/errors.ts';
 import type { Stored } from '../../store/store.ts';
-import type { Ground } from './biller.ts';
+import type { Ground } from './biller.ground.ts';
 import { badField } from './billing.fields.ts';
 import { type Interval, periodStart } from './calendar.ts';
 import type { Offer } from './catalogue.service.ts';
@@ -145,6 +145,7 @@ export const started = (
     createdAt: isoTime(now),
     billedUsage: [],
     invoices: 0,
+    failures: 0,
     nextActionAt: isoTime(anchor),
   };
   const once = oneTimeLines(wanted.once, lineInput(subscription, offers));

@@ -93,6 +93,8 @@ export const subscriptionSchema = z.object({
   billedUsage: z.array(billedUsageSchema).max(1_000),
   /** Invoices made so far: the next one's id is derived from it. */
   invoices: z.int().min(0),
+  /** How often in a row it could not be billed. */
+  failures: z.int().min(0).default(0),
   /** When something is to be done with it. */
   nextActionAt: timeSchema.nullable(),
 });

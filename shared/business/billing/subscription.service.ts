@@ -6,7 +6,8 @@ import type { NewId } from '../../kernel/ids.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { AuditLog } from '../../security/index.ts';
 import type { Database, Filter, Stored, TenantStore, Transaction } from '../../store/store.ts';
-import { type Biller, type Ground, invoiceIdOf } from './biller.ts';
+import type { Ground } from './biller.ground.ts';
+import { type Biller, invoiceIdOf } from './biller.ts';
 import { notFound } from './billing.fields.ts';
 import { localDay } from './calendar.ts';
 import type { CatalogueService } from './catalogue.service.ts';
@@ -73,7 +74,7 @@ export interface SubscriptionServiceOptions {
 
 const viewOf = (
   id: string,
-  { billedUsage: _b, invoices: _i, nextActionAt: _n, ...value }: Subscription,
+  { billedUsage: _b, invoices: _i, failures: _f, nextActionAt: _n, ...value }: Subscription,
 ): SubscriptionView => ({
   id,
   ...value,

@@ -7,6 +7,8 @@ import type { TaxDecision } from './tax.schema.ts';
 import { decideVat, type TaxCategory } from './vat.ts';
 
 export interface TaxService {
+  /** Whether a service outside is asked what tax a customer has to pay, which can take its time or fail. */
+  asks(context: BillingContext, customer: Stored<Customer>): boolean;
   /**
    * What tax is due on what a customer buys, for each category. Fails with `precondition-failed` where a number could not
    * be checked and the settings refuse that, and with `unavailable` where a sales tax is asked for and not answered.
@@ -24,6 +26,8 @@ export interface TaxServiceOptions {
 }
 
 export const createTaxService = ({ salesTax }: TaxServiceOptions): TaxService => ({
+  asks: ({ settings: { seller } }, { value: buyer }) =>
+    salesTax !== undefined && seller !== null && buyer.country === 'US' && !buyer.isTaxExempt,
   decide: async ({ settings, now }, { value: buyer }, categories) => {
     const { seller } = settings;
     const day = localDay(now, settings.timeZone);

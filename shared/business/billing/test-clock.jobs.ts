@@ -1,10 +1,11 @@
 import { defineJob } from '../../events/define-job.ts';
 import { isoTime } from '../../kernel/clock.ts';
-import { OmniError } from '../../kernel/errors.ts';
-import type { TenantStore } from '../../store/store.ts';
+import { isOmniError, OmniError } from '../../kernel/errors.ts';
+import type { TenantStore, Transaction } from '../../store/store.ts';
+import type { Plan } from './biller.run.ts';
 import type { Biller } from './biller.ts';
 import { clockAdvanced } from './billing.events.ts';
-import { subscriptionPage } from './billing-run.jobs.ts';
+import { billTogether, subscriptionPage } from './billing-run.jobs.ts';
 import { type CollectionServices, collect } from './collection.jobs.ts';
 import type { StoredBillingSettings } from './settings.schema.ts';
 
@@ -14,7 +15,7 @@ export interface TestClockServices extends CollectionServices {
 }
 
 const maxSteps = 20_000;
-/** Attempts for which a charge that is being made is waited for. */
+/** Attempts for which a charge that is being made is waited for, and a tax that nobody knows. */
 const patience = 10;
 
 /**
@@ -42,16 +43,15 @@ export const advanceClock = defineJob({
     const now = due.items.filter(({ value }) => value.nextActionAt !== null && value.nextActionAt <= at);
     if (now.length > 0) {
       const context = await billingSettings.contextOf(tenant);
-      const ground = await biller.ground(
-        tenant,
-        now.map(({ value }) => value),
-        { context },
-      );
-      const plan = await biller.advanceAll(ground, now);
-      return commit((transaction) => {
-        plan.write(transaction);
+      const more = (transaction: Transaction, plan: Plan): void => {
+        // Billed at another time than its own, it would be another invoice.
+        const isSilent = [...plan.failed.values()].some((error) => isOmniError(error, 'unavailable'));
+        if ((plan.isTaxDown || isSilent) && attempt <= patience) {
+          throw new OmniError('unavailable', 'The sales tax service does not answer.');
+        }
         transaction.emit(next());
-      });
+      };
+      return billTogether(now, { tenant, context, commit, biller, more });
     }
     const owed = await invoices.of(tenant).query({
       where: [
