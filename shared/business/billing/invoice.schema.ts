@@ -186,17 +186,7 @@ const by = (field: string) => ({ fields: [{ field, order: 'asc' } as const, newe
 export const invoiceCollection = tenantCollection<Invoice>({
   name: 'billingInvoices',
   schema: invoiceSchema,
-  indexes: [
-    by('customer'),
-    by('status'),
-    by('subscription'),
-    {
-      fields: [
-        { field: 'status', order: 'asc' },
-        { field: 'nextActionAt', order: 'asc' },
-      ],
-    },
-  ],
+  indexes: [by('customer'), by('status'), by('subscription')],
   unindexed: ['lines', 'taxes', 'seller', 'discounts', 'evidence', 'reason', 'payments', 'refunds', 'charge'],
 });
 
