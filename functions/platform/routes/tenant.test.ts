@@ -3,7 +3,13 @@ import { platform } from '#functions/platform/app.ts';
 import { createServices } from '#functions/platform/services.ts';
 import { loadFunctions } from '#scripts/lib/functions.ts';
 import { tenantViewSchema } from '#shared/platform/index.ts';
-import { signInResultSchema, userCollection } from '#shared/security/index.ts';
+import {
+  auditEntryCollection,
+  riskProfileCollection,
+  signInResultSchema,
+  signInSucceeded,
+  userCollection,
+} from '#shared/security/index.ts';
 import { authWorld, goodPassword } from '#tests/support/auth.ts';
 import { internalToken, request, type TestRequest, testRuntime } from '#tests/support/runtime.ts';
 import { tick } from '#tests/support/ticks.ts';
@@ -190,6 +196,26 @@ describe('suspension and deletion', () => {
     runtime.clock.advance(3 * day);
     await passTime();
     expect(await runtime.tenants.get(id)).toMatchObject({ status: 'active' });
+  });
+});
+
+describe('a tenant that was erased', () => {
+  it('is written for no more by events that come late, whichever job takes them', async () => {
+    const { key, id } = await opened('too-late');
+    await details(send('/deletion', { key, body: { confirm: 'too-late', graceDays: 1 } }));
+    runtime.clock.advance(day);
+    await passTime();
+    await expect(runtime.tenants.get(id)).rejects.toMatchObject({ code: 'not-found' });
+    const data = { user: 'usr_1', session: 'ses_1', methods: ['pwd' as const], device: { ip: '192.0.2.9' } };
+    const late = (tenant: string) => runtime.makeEvent(signInSucceeded, { tenant, subject: 'usr_1', data });
+    await runtime.bus.publish([late(id), late('too-late-other')]);
+    await runtime.bus.idle();
+    const written = async (tenant: string) => [
+      (await runtime.database.tenants(auditEntryCollection).of(tenant).query({ limit: 10 })).items.length,
+      (await runtime.database.tenants(riskProfileCollection).of(tenant).query({ limit: 10 })).items.length,
+    ];
+    expect(await written(id)).toEqual([0, 0]);
+    expect(await written('too-late-other')).toEqual([1, 1]);
   });
 });
 
