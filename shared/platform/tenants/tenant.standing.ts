@@ -1,6 +1,8 @@
 import type { Clock } from '../../kernel/clock.ts';
 import { isOmniError } from '../../kernel/errors.ts';
-import type { Tenant } from './tenant.schema.ts';
+import { platformTenant } from '../../kernel/event.ts';
+import type { Store } from '../../store/store.ts';
+import type { Tenant, Tombstone } from './tenant.schema.ts';
 import type { TenantService } from './tenant.service.ts';
 
 /**
@@ -50,4 +52,15 @@ export const tenantStanding = ({
     openUntil.set(id, Math.min(now + trust, closesAt(tenant)));
     return 'open';
   };
+};
+
+/** Whether a tenant was erased, and not only is not there. One of which an instance knows that it is open costs no read. */
+export const erasedTenants = (
+  options: Parameters<typeof tenantStanding>[0] & { readonly tombstones: Store<Tombstone> },
+) => {
+  const standingOf = tenantStanding(options);
+  return async (tenant: string): Promise<boolean> =>
+    tenant !== platformTenant &&
+    (await standingOf(tenant)) === 'gone' &&
+    (await options.tombstones.get(tenant)) !== undefined;
 };
