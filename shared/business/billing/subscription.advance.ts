@@ -3,6 +3,7 @@ import { periodStart } from './calendar.ts';
 import type { DraftLine } from './invoice.schema.ts';
 import type { Span } from './proration.ts';
 import type { BillingContext } from './settings.service.ts';
+import { inNextPeriod } from './subscription.discounts.ts';
 import {
   type LineInput,
   type Offers,
@@ -71,12 +72,6 @@ export const inPeriod = (
   };
 };
 
-/** A new period uses one up of each discount that holds for some periods only. */
-const spentDiscounts = (discounts: Subscription['discounts']): Subscription['discounts'] =>
-  discounts
-    .map((one) => ({ ...one, periodsLeft: one.periodsLeft === null ? null : one.periodsLeft - 1 }))
-    .filter(({ periodsLeft }) => periodsLeft === null || periodsLeft > 0);
-
 /** The first period after a trial: what was waiting, and the period in advance. */
 const endTrial = (subscription: Subscription, { offers, context }: AdvanceInput): Step => {
   const begun = inPeriod({ ...subscription, pending: [] }, Date.parse(subscription.anchor), 0, context);
@@ -105,7 +100,7 @@ const endPeriod = (subscription: Subscription, input: AdvanceInput): Step => {
     const status = moved(subscription.status, 'canceled');
     return { next: { ...closed, status, endedAt: subscription.periodTo, nextActionAt: null }, lines: before };
   }
-  const renewed = rescheduled({ ...closed, discounts: spentDiscounts(subscription.discounts) }, input);
+  const renewed = rescheduled({ ...closed, discounts: inNextPeriod(subscription.discounts) }, input);
   const after = recurringLines(renewed.items, spanOf(renewed), lineInput(renewed, offers));
   return { next: renewed, lines: [...before, ...after] };
 };
@@ -114,7 +109,9 @@ const endPeriod = (subscription: Subscription, input: AdvanceInput): Step => {
 export const resumed = (subscription: Subscription, { offers, context }: AdvanceInput): Step => {
   const at = subscription.resumesAt === null ? context.now : Math.min(context.now, Date.parse(subscription.resumesAt));
   const status = moved(subscription.status, 'active');
-  const begun = inPeriod({ ...subscription, status, pausedAt: null, resumesAt: null, pending: [] }, at, 0, context);
+  const discounts = inNextPeriod(subscription.discounts);
+  const going = { ...subscription, status, discounts, pausedAt: null, resumesAt: null, pending: [] };
+  const begun = inPeriod(going, at, 0, context);
   const lines = recurringLines(begun.items, spanOf(begun), lineInput(begun, offers));
   return { next: begun, lines: [...subscription.pending, ...lines] };
 };

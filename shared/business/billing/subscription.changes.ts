@@ -8,9 +8,9 @@ import type { Offer } from './catalogue.service.ts';
 import type { Coupon } from './coupon.schema.ts';
 import type { Customer } from './customer.schema.ts';
 import type { DraftLine } from './invoice.schema.ts';
-import type { Discount } from './invoice.totals.ts';
 import type { BillingContext } from './settings.service.ts';
 import { inPeriod, itemsOf, lineInput, type Step, spanOf } from './subscription.advance.ts';
+import { afterChange, heldDiscounts, inNextPeriod } from './subscription.discounts.ts';
 import {
   type Offers,
   oneTimeLines,
@@ -130,6 +130,8 @@ export const started = (
               coupon: coupon.id,
               code: input.promotionCode?.toUpperCase() ?? null,
               periodsLeft: periodsOf(coupon.value),
+              taken: false,
+              elsewhere: 0,
             },
           ],
     pending: [],
@@ -153,9 +155,6 @@ export const started = (
   const begun = inPeriod(subscription, anchor, 0, context);
   return { next: begun, lines: [...once, ...recurringLines(begun.items, spanOf(begun), lineInput(begun, offers))] };
 };
-
-const discountsOf = ({ discounts }: Subscription, { coupons }: Ground): readonly Discount[] =>
-  discounts.flatMap(({ coupon }) => coupons.get(coupon) ?? []);
 
 const requireOpen = ({ status }: Subscription): void => {
   if (status === 'canceled' || status === 'paused') {
@@ -182,12 +181,12 @@ export const changedNow = (subscription: Subscription, change: SubscriptionChang
   requireOpen(subscription);
   const { offers, context } = on;
   const wanted = wantedOf(change.items, offers, subscription.currency, subscription.items);
-  const fresh = itemsOf(
+  const asked = itemsOf(
     wanted.recurring,
     offers,
     `si_${subscription.invoices}_${subscription.pending.length}_${context.now}`,
   );
-  const items = withIds(fresh, subscription.items);
+  const items = withIds(asked, subscription.items);
   const metersOf = (all: readonly Item[]) =>
     JSON.stringify(
       all
@@ -206,7 +205,9 @@ export const changedNow = (subscription: Subscription, change: SubscriptionChang
   if (subscription.status === 'trialing') {
     return { next: { ...changed, pending: [...subscription.pending, ...once] }, lines: [] };
   }
-  const discounts = discountsOf(subscription, on);
+  const input = lineInput(subscription, offers);
+  const discounts = heldDiscounts(subscription, on.coupons);
+  const isProrated = change.proration !== 'none';
   if (!isSameInterval(wanted.interval, subscription.interval)) {
     if (items.some(isMetered)) {
       throw new OmniError(
@@ -214,21 +215,18 @@ export const changedNow = (subscription: Subscription, change: SubscriptionChang
         'With prices of meters, another interval begins at the end of the period.',
       );
     }
-    const credits =
-      change.proration === 'none'
-        ? []
-        : prorationLines(subscription, [], context.now, discounts, lineInput(subscription, offers));
-    const begun = inPeriod({ ...changed, pending: [] }, context.now, 0, context);
+    const credits = isProrated ? prorationLines(subscription, [], context.now, discounts, input) : [];
+    const fresh = { ...changed, discounts: inNextPeriod(subscription.discounts), pending: [] };
+    const begun = inPeriod(fresh, context.now, 0, context);
     const charges = recurringLines(items, spanOf(begun), lineInput(begun, offers));
     return { next: begun, lines: [...subscription.pending, ...credits, ...once, ...charges] };
   }
-  const lines =
-    change.proration === 'none'
-      ? []
-      : prorationLines(subscription, items, context.now, discounts, lineInput(subscription, offers));
+  const lines = isProrated ? prorationLines(subscription, items, context.now, discounts, input) : [];
+  const given = afterChange(subscription, items, { coupons: on.coupons, isProrated }, input);
+  const next = { ...changed, discounts: given };
   return change.proration === 'invoice-now'
-    ? { next: { ...changed, pending: [] }, lines: [...subscription.pending, ...lines, ...once] }
-    : { next: { ...changed, pending: kept([...subscription.pending, ...lines, ...once]) }, lines: [] };
+    ? { next: { ...next, pending: [] }, lines: [...subscription.pending, ...lines, ...once] }
+    : { next: { ...next, pending: kept([...subscription.pending, ...lines, ...once]) }, lines: [] };
 };
 
 const maxPending = 200;
@@ -248,7 +246,9 @@ const closing = (
   }
   const input = lineInput(subscription, on.offers);
   const credits =
-    refund === 'none' ? [] : prorationLines(subscription, [], on.context.now, discountsOf(subscription, on), input);
+    refund === 'none'
+      ? []
+      : prorationLines(subscription, [], on.context.now, heldDiscounts(subscription, on.coupons), input);
   const used = usageLines(subscription, usageSpan(subscription, on.context.now), on.quantities, input);
   const lines = [...used.lines, ...subscription.pending, ...credits];
   return { lines, rest: { ...subscription, pending: [], billedUsage: used.billedUsage } };

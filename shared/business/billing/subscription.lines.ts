@@ -188,16 +188,25 @@ const correctionLine = (before: BilledUsage, quantity: number, input: LineInput)
   };
 };
 
-/** What is held in advance, each at what a whole period of it costs after discounts. */
-const heldOf = (items: readonly Item[], discounts: readonly Discount[], { offers, currency }: LineInput): Held[] => {
-  const inAdvance = items.filter(({ meter }) => meter === null);
-  const charges = inAdvance.map(({ price, product, quantity }) => ({
+/** What discounts are reckoned on. */
+export type Discountable = Parameters<typeof discountsOf>[0][number];
+
+const inAdvance = (items: readonly Item[]): readonly Item[] => items.filter(({ meter }) => meter === null);
+
+/** What a whole period of what is held in advance costs before discounts. */
+export const heldCharges = (items: readonly Item[], { offers, currency }: LineInput): readonly Discountable[] =>
+  inAdvance(items).map(({ price, product, quantity }) => ({
     product,
     amount: priceOf(schemeOf(offerOf(offers, price), currency), quantity, currency).amount,
     discountable: true,
   }));
+
+/** What is held in advance, each at what a whole period of it costs after discounts. */
+const heldOf = (items: readonly Item[], discounts: readonly Discount[], input: LineInput): Held[] => {
+  const { offers, currency } = input;
+  const charges = heldCharges(items, input);
   const off = discountsOf(charges, discounts, currency);
-  return inAdvance.map(({ price, quantity }, i) => {
+  return inAdvance(items).map(({ price, quantity }, i) => {
     const offer = offerOf(offers, price);
     return {
       price,
