@@ -48,7 +48,10 @@ const open = async (discount: object | null, duration: object, scheme: object = 
     await world.drain(actor, billDue, world.makeEvent(billingDue, { id, tenant, subject: tenant, data }));
   };
   /** What discounts took off each invoice, and what was left. */
-  const billed = async () => (await world.invoicesOf(actor)).map(({ discount: off, net }) => [off, net]);
+  const billed = async () =>
+    (await world.invoicesOf(actor))
+      .toSorted((a, b) => ((a.number ?? '') < (b.number ?? '') ? -1 : 1))
+      .map(({ discount: off, net }) => [off, net]);
   return { world, clock, actor, subscriptions, plan, setUp, customer, start, change, until, billed };
 };
 
