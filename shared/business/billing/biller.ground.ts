@@ -6,7 +6,8 @@ import type { Customer } from './customer.schema.ts';
 import type { Sequence } from './invoice.schema.ts';
 import type { BillingContext, BillingSettingsService } from './settings.service.ts';
 import type { AdvanceInput } from './subscription.advance.ts';
-import { type Quantities, usageQuestions, usageSpan } from './subscription.lines.ts';
+import { usageSpans } from './subscription.closing.ts';
+import { type Quantities, usageQuestions } from './subscription.lines.ts';
 import type { Subscription } from './subscription.schema.ts';
 import { type UsageReader, usageKey } from './usage.ts';
 import type { Wallet } from './wallet.ts';
@@ -27,6 +28,8 @@ export type ReadGround = (
     readonly prices?: readonly string[];
     readonly coupons?: readonly string[];
     readonly context?: BillingContext;
+    /** They may be ended or paused now: usage up to now has to be known. */
+    readonly endsNow?: boolean;
   },
 ) => Promise<Ground>;
 
@@ -54,10 +57,15 @@ const pricesOf = ({ items, billedUsage, scheduled }: Subscription): readonly str
 export const groundReader = (options: GroundOptions): ReadGround => {
   const { customers, wallets, sequences } = options;
 
-  const readUsage = async (tenant: string, all: readonly Subscription[], now: number): Promise<Quantities> => {
+  const readUsage = async (
+    tenant: string,
+    all: readonly Subscription[],
+    now: number,
+    endsNow: boolean,
+  ): Promise<Quantities> => {
     const questions = [
       ...new Map(
-        all.flatMap((one) => usageQuestions(one, usageSpan(one, now))).map((one) => [usageKey(one), one]),
+        all.flatMap((one) => usageQuestions(one, usageSpans(one, now, endsNow))).map((one) => [usageKey(one), one]),
       ).values(),
     ];
     const found = questions.length === 0 ? [] : await options.usage.quantities(tenant, questions);
@@ -76,7 +84,7 @@ export const groundReader = (options: GroundOptions): ReadGround => {
       customers.of(tenant).getMany(ids),
       wallets.of(tenant).getMany(ids),
       sequences.of(tenant).get(context.settings.invoiceSeries),
-      readUsage(tenant, all, context.now),
+      readUsage(tenant, all, context.now, more.endsNow ?? false),
     ]);
     return { tenant, context, offers, coupons, customers: byId(people), wallets: byId(purses), sequence, quantities };
   };

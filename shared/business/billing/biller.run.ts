@@ -92,7 +92,9 @@ const silence = 'The sales tax service does not answer. It is asked again soon.'
 /** What is due with one. Fails where nobody could be billed for it. */
 const due = (subscription: Subscription, on: Ground): Step => {
   const { next, lines } = advance(subscription, on);
-  const step = { next: { ...next, problem: null, failures: 0 }, lines };
+  // Whose name and address are erased gets no invoice any more.
+  const isErased = on.customers.get(subscription.customer)?.value.erasedAt != null;
+  const step = { next: { ...next, problem: null, failures: 0 }, lines: isErased ? [] : lines };
   if (isCharged(step)) customerOf(on, next);
   return step;
 };

@@ -7,12 +7,13 @@ import { type Ground, type GroundOptions, groundReader, type ReadGround } from '
 import { advancer, customerOf, isCharged, type Plan, type Planned, type Taxed } from './biller.run.ts';
 import { type Decisions, decideTax } from './biller.tax.ts';
 import { invoiceFinalised, invoicePaid, subscriptionChanged } from './billing.events.ts';
-import { type AppliedDiscount, draftInvoice, finalised, numberOf } from './invoice.draft.ts';
+import { draftInvoice, finalised, numberOf } from './invoice.draft.ts';
 import type { Invoice } from './invoice.schema.ts';
 import { mrrOf } from './mrr.ts';
 import { putOff } from './put-off.ts';
 import type { BillingContext } from './settings.service.ts';
 import type { Step } from './subscription.advance.ts';
+import { afterInvoice, discountsOn } from './subscription.discounts.ts';
 import type { Subscription } from './subscription.schema.ts';
 import type { TaxService } from './tax.service.ts';
 import { expiryEvents } from './wallet.events.ts';
@@ -49,17 +50,8 @@ export interface BillerOptions extends GroundOptions {
 export const invoiceIdOf = (tenant: string, subscription: string, ordinal: number): string =>
   derivedId('inv', tenant, subscription, String(ordinal));
 
-/** What holds on an invoice of the step: the discounts of the period that it begins or is in. */
-const discountsIn = ({ discounts }: Pick<Subscription, 'discounts'>, coupons: Ground['coupons']): AppliedDiscount[] =>
-  discounts.flatMap(({ coupon: id, code }) => {
-    const coupon = coupons.get(id);
-    return coupon === undefined ? [] : [{ id, code, coupon }];
-  });
-
 const lasting = ({ discounts }: Pick<Subscription, 'discounts'>, coupons: Ground['coupons']) =>
-  discountsIn({ discounts: discounts.filter(({ periodsLeft }) => periodsLeft === null) }, coupons).map(
-    ({ coupon }) => coupon,
-  );
+  discounts.flatMap(({ coupon, periodsLeft }) => (periodsLeft === null ? (coupons.get(coupon) ?? []) : []));
 
 export const mrrIn = (subscription: Subscription, { offers, coupons }: Pick<Ground, 'offers' | 'coupons'>): number =>
   mrrOf(subscription, offers, lasting(subscription, coupons)).amount;
@@ -99,7 +91,7 @@ export const createBiller = (options: BillerOptions): Biller => {
   const draftOf = (on: Ground, { next, lines }: Step, decisions: Decisions): Invoice => {
     const { currency, collection } = next;
     const customer = customerOf(on, next);
-    const discounts = discountsIn(next, on.coupons);
+    const discounts = discountsOn(next, on.coupons);
     return draftInvoice(
       { customer, subscription: null, currency, lines, discounts, decisions, collection },
       on.context,
@@ -129,7 +121,8 @@ export const createBiller = (options: BillerOptions): Biller => {
       if (result.wallet !== wallet && !(wallet === emptyWallet && result.wallet.credits.length === 0)) {
         purses.set(customer, result.wallet);
       }
-      written.set(id, { ...step.next, invoices: ordinal + 1 });
+      const next = afterInvoice(step.next, step.lines, discountsOn(step.next, on.coupons));
+      written.set(id, { ...next, invoices: ordinal + 1 });
     };
     for (const { decisions, ...one } of steps) {
       try {

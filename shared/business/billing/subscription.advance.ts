@@ -3,6 +3,8 @@ import { periodStart } from './calendar.ts';
 import type { DraftLine } from './invoice.schema.ts';
 import type { Span } from './proration.ts';
 import type { BillingContext } from './settings.service.ts';
+import { closingUsage } from './subscription.closing.ts';
+import { inNextPeriod } from './subscription.discounts.ts';
 import {
   type LineInput,
   type Offers,
@@ -71,12 +73,6 @@ export const inPeriod = (
   };
 };
 
-/** A new period uses one up of each discount that holds for some periods only. */
-const spentDiscounts = (discounts: Subscription['discounts']): Subscription['discounts'] =>
-  discounts
-    .map((one) => ({ ...one, periodsLeft: one.periodsLeft === null ? null : one.periodsLeft - 1 }))
-    .filter(({ periodsLeft }) => periodsLeft === null || periodsLeft > 0);
-
 /** The first period after a trial: what was waiting, and the period in advance. */
 const endTrial = (subscription: Subscription, { offers, context }: AdvanceInput): Step => {
   const begun = inPeriod({ ...subscription, pending: [] }, Date.parse(subscription.anchor), 0, context);
@@ -96,30 +92,45 @@ const rescheduled = (subscription: Subscription, { offers, context }: AdvanceInp
   return isSame ? inPeriod(changed, anchor, period + 1, context) : inPeriod(changed, Date.parse(periodTo), 0, context);
 };
 
+/** What is over, or paused: its last invoice, and nothing more until it goes on. */
+const closed = (subscription: Subscription, { offers, quantities, context }: AdvanceInput): Step => {
+  const { pending, status, resumesAt } = subscription;
+  const { lines, billedUsage } = closingUsage(subscription, context.now, quantities, lineInput(subscription, offers));
+  const nextActionAt = status === 'paused' ? resumesAt : null;
+  return { next: { ...subscription, pending: [], billedUsage, nextActionAt }, lines: [...lines, ...pending] };
+};
+
 const endPeriod = (subscription: Subscription, input: AdvanceInput): Step => {
   const { offers, quantities } = input;
-  const used = usageLines(subscription, spanOf(subscription), quantities, lineInput(subscription, offers));
-  const closed: Subscription = { ...subscription, pending: [], billedUsage: used.billedUsage };
-  const before = [...used.lines, ...subscription.pending];
   if (subscription.cancelAtPeriodEnd) {
     const status = moved(subscription.status, 'canceled');
-    return { next: { ...closed, status, endedAt: subscription.periodTo, nextActionAt: null }, lines: before };
+    return closed({ ...subscription, status, endedAt: subscription.periodTo }, input);
   }
-  const renewed = rescheduled({ ...closed, discounts: spentDiscounts(subscription.discounts) }, input);
+  const used = usageLines(subscription, spanOf(subscription), quantities, lineInput(subscription, offers));
+  const ended: Subscription = { ...subscription, pending: [], billedUsage: used.billedUsage };
+  const before = [...used.lines, ...subscription.pending];
+  const renewed = rescheduled({ ...ended, discounts: inNextPeriod(subscription.discounts) }, input);
   const after = recurringLines(renewed.items, spanOf(renewed), lineInput(renewed, offers));
   return { next: renewed, lines: [...before, ...after] };
 };
 
 /** Goes on after a pause: a new period begins. */
-export const resumed = (subscription: Subscription, { offers, context }: AdvanceInput): Step => {
+export const resumed = (subscription: Subscription, input: AdvanceInput): Step => {
+  const { offers, context } = input;
   const at = subscription.resumesAt === null ? context.now : Math.min(context.now, Date.parse(subscription.resumesAt));
   const status = moved(subscription.status, 'active');
-  const begun = inPeriod({ ...subscription, status, pausedAt: null, resumesAt: null, pending: [] }, at, 0, context);
+  const before = closed(subscription, input);
+  const discounts = inNextPeriod(subscription.discounts);
+  const going: Subscription = { ...before.next, status, discounts, pausedAt: null, resumesAt: null };
+  const begun = inPeriod(going, at, 0, context);
   const lines = recurringLines(begun.items, spanOf(begun), lineInput(begun, offers));
-  return { next: begun, lines: [...subscription.pending, ...lines] };
+  return { next: begun, lines: [...before.lines, ...lines] };
 };
 
-/** Does the one thing that is due: each call ends one trial, one period or one pause. Pure. */
+const isResuming = ({ resumesAt }: Subscription, { context }: AdvanceInput): boolean =>
+  resumesAt !== null && Date.parse(resumesAt) <= context.now;
+
+/** Does the one thing that is due: each call ends one trial, one period or one pause, or closes what has stopped. Pure. */
 export const advance = (subscription: Subscription, input: AdvanceInput): Step => {
   switch (subscription.status) {
     case 'trialing':
@@ -139,8 +150,8 @@ export const advance = (subscription: Subscription, input: AdvanceInput): Step =
     case 'past-due':
       return endPeriod(subscription, input);
     case 'paused':
-      return resumed(subscription, input);
+      return isResuming(subscription, input) ? resumed(subscription, input) : closed(subscription, input);
     case 'canceled':
-      return { next: { ...subscription, nextActionAt: null }, lines: [] };
+      return closed(subscription, input);
   }
 };

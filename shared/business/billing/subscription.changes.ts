@@ -3,23 +3,16 @@ import { OmniError } from '../../kernel/errors.ts';
 import type { Stored } from '../../store/store.ts';
 import type { Ground } from './biller.ground.ts';
 import { badField } from './billing.fields.ts';
-import { type Interval, periodStart } from './calendar.ts';
+import { type Interval, localDay, periodStart } from './calendar.ts';
 import type { Offer } from './catalogue.service.ts';
 import type { Coupon } from './coupon.schema.ts';
 import type { Customer } from './customer.schema.ts';
 import type { DraftLine } from './invoice.schema.ts';
-import type { Discount } from './invoice.totals.ts';
 import type { BillingContext } from './settings.service.ts';
 import { inPeriod, itemsOf, lineInput, type Step, spanOf } from './subscription.advance.ts';
-import {
-  type Offers,
-  oneTimeLines,
-  prorationLines,
-  recurringLines,
-  schemeOf,
-  usageLines,
-  usageSpan,
-} from './subscription.lines.ts';
+import { closesAt, closingUsage } from './subscription.closing.ts';
+import { afterChange, heldDiscounts, inNextPeriod } from './subscription.discounts.ts';
+import { type Offers, oneTimeLines, prorationLines, recurringLines, schemeOf } from './subscription.lines.ts';
 import type {
   Item,
   NewSubscription,
@@ -130,6 +123,8 @@ export const started = (
               coupon: coupon.id,
               code: input.promotionCode?.toUpperCase() ?? null,
               periodsLeft: periodsOf(coupon.value),
+              taken: false,
+              elsewhere: 0,
             },
           ],
     pending: [],
@@ -153,9 +148,6 @@ export const started = (
   const begun = inPeriod(subscription, anchor, 0, context);
   return { next: begun, lines: [...once, ...recurringLines(begun.items, spanOf(begun), lineInput(begun, offers))] };
 };
-
-const discountsOf = ({ discounts }: Subscription, { coupons }: Ground): readonly Discount[] =>
-  discounts.flatMap(({ coupon }) => coupons.get(coupon) ?? []);
 
 const requireOpen = ({ status }: Subscription): void => {
   if (status === 'canceled' || status === 'paused') {
@@ -182,12 +174,12 @@ export const changedNow = (subscription: Subscription, change: SubscriptionChang
   requireOpen(subscription);
   const { offers, context } = on;
   const wanted = wantedOf(change.items, offers, subscription.currency, subscription.items);
-  const fresh = itemsOf(
+  const asked = itemsOf(
     wanted.recurring,
     offers,
     `si_${subscription.invoices}_${subscription.pending.length}_${context.now}`,
   );
-  const items = withIds(fresh, subscription.items);
+  const items = withIds(asked, subscription.items);
   const metersOf = (all: readonly Item[]) =>
     JSON.stringify(
       all
@@ -206,7 +198,9 @@ export const changedNow = (subscription: Subscription, change: SubscriptionChang
   if (subscription.status === 'trialing') {
     return { next: { ...changed, pending: [...subscription.pending, ...once] }, lines: [] };
   }
-  const discounts = discountsOf(subscription, on);
+  const input = lineInput(subscription, offers);
+  const discounts = heldDiscounts(subscription, on.coupons);
+  const isProrated = change.proration !== 'none';
   if (!isSameInterval(wanted.interval, subscription.interval)) {
     if (items.some(isMetered)) {
       throw new OmniError(
@@ -214,21 +208,18 @@ export const changedNow = (subscription: Subscription, change: SubscriptionChang
         'With prices of meters, another interval begins at the end of the period.',
       );
     }
-    const credits =
-      change.proration === 'none'
-        ? []
-        : prorationLines(subscription, [], context.now, discounts, lineInput(subscription, offers));
-    const begun = inPeriod({ ...changed, pending: [] }, context.now, 0, context);
+    const credits = isProrated ? prorationLines(subscription, [], context.now, discounts, input) : [];
+    const fresh = { ...changed, discounts: inNextPeriod(subscription.discounts), pending: [] };
+    const begun = inPeriod(fresh, context.now, 0, context);
     const charges = recurringLines(items, spanOf(begun), lineInput(begun, offers));
     return { next: begun, lines: [...subscription.pending, ...credits, ...once, ...charges] };
   }
-  const lines =
-    change.proration === 'none'
-      ? []
-      : prorationLines(subscription, items, context.now, discounts, lineInput(subscription, offers));
+  const lines = isProrated ? prorationLines(subscription, items, context.now, discounts, input) : [];
+  const given = afterChange(subscription, items, { coupons: on.coupons, isProrated }, input);
+  const next = { ...changed, discounts: given };
   return change.proration === 'invoice-now'
-    ? { next: { ...changed, pending: [] }, lines: [...subscription.pending, ...lines, ...once] }
-    : { next: { ...changed, pending: kept([...subscription.pending, ...lines, ...once]) }, lines: [] };
+    ? { next: { ...next, pending: [] }, lines: [...subscription.pending, ...lines, ...once] }
+    : { next: { ...next, pending: kept([...subscription.pending, ...lines, ...once]) }, lines: [] };
 };
 
 const maxPending = 200;
@@ -237,19 +228,19 @@ const kept = (lines: readonly DraftLine[]): DraftLine[] => {
   throw new OmniError('precondition-failed', 'So many changes wait for the next invoice. Invoice them now.');
 };
 
-/** What ends now: usage up to today, what was waiting, and what is given back of the rest. */
+/** What ends now: usage up to today (what comes late is billed after it was waited for), what was waiting, and what is given back of the rest. */
 const closing = (
   subscription: Subscription,
   refund: 'prorated' | 'none',
   on: Ground,
 ): { lines: DraftLine[]; rest: Subscription } => {
-  if (subscription.status === 'trialing' || subscription.status === 'paused') {
-    return { lines: [], rest: { ...subscription, pending: [] } };
-  }
+  if (subscription.status === 'trialing') return { lines: [], rest: { ...subscription, pending: [] } };
   const input = lineInput(subscription, on.offers);
   const credits =
-    refund === 'none' ? [] : prorationLines(subscription, [], on.context.now, discountsOf(subscription, on), input);
-  const used = usageLines(subscription, usageSpan(subscription, on.context.now), on.quantities, input);
+    refund === 'none'
+      ? []
+      : prorationLines(subscription, [], on.context.now, heldDiscounts(subscription, on.coupons), input);
+  const used = closingUsage(subscription, on.context.now, on.quantities, input);
   const lines = [...used.lines, ...subscription.pending, ...credits];
   return { lines, rest: { ...subscription, pending: [], billedUsage: used.billedUsage } };
 };
@@ -258,8 +249,17 @@ export const canceledNow = (subscription: Subscription, refund: 'prorated' | 'no
   const { lines, rest } = closing(subscription, refund, on);
   const at = isoTime(on.context.now);
   const status = moved(subscription.status, 'canceled');
-  const over = { status, canceledAt: at, endedAt: at, scheduled: null, resumesAt: null, nextActionAt: null };
+  const nextActionAt = closesAt(rest, on.context);
+  const over = { status, canceledAt: at, endedAt: at, scheduled: null, resumesAt: null, nextActionAt };
   return { next: { ...rest, ...over, cancelAtPeriodEnd: false }, lines };
+};
+
+/** Usage is counted by days: the day of the pause was billed, and must not be billed again. */
+export const requireAnotherDay = ({ items, pausedAt, timeZone }: Subscription, at: number): void => {
+  const isMetered = items.some(({ meter }) => meter !== null);
+  if (isMetered && pausedAt !== null && localDay(Date.parse(pausedAt), timeZone) === localDay(at, timeZone)) {
+    throw new OmniError('precondition-failed', 'With prices of meters it can go on tomorrow.');
+  }
 };
 
 export const paused = (subscription: Subscription, how: Pause, on: Ground): Step => {
@@ -267,7 +267,9 @@ export const paused = (subscription: Subscription, how: Pause, on: Ground): Step
   const status = moved(subscription.status, 'paused');
   if (how.resumesAt !== null && Date.parse(how.resumesAt) <= now)
     throw badField('body.resumesAt', 'Must be later than now');
+  if (how.resumesAt !== null) requireAnotherDay({ ...subscription, pausedAt: isoTime(now) }, Date.parse(how.resumesAt));
   const { lines, rest } = closing(subscription, how.refund, on);
-  const next = { ...rest, status, pausedAt: isoTime(now), resumesAt: how.resumesAt, nextActionAt: how.resumesAt };
+  const [nextActionAt = null] = [how.resumesAt, closesAt(rest, on.context)].flatMap((one) => one ?? []).sort();
+  const next = { ...rest, status, pausedAt: isoTime(now), resumesAt: how.resumesAt, nextActionAt };
   return { next: { ...next, trialEnd: null }, lines };
 };

@@ -107,12 +107,15 @@ export const usageSpan = ({ periodFrom, periodTo, timeZone }: Subscription, now:
   return { from, to: now >= to ? to : Math.min(to, startOfDay(shiftDay(localDay(now, timeZone), 1), timeZone)) };
 };
 
-/** What must be known of usage to bill a period: that of the period itself, and again that which was billed lately. */
-export const usageQuestions = (subscription: Subscription, span: Span): readonly UsageQuestion[] => {
+/** What must be known of usage to bill some days: that of the days themselves, and again that which was billed lately. */
+export const usageQuestions = (subscription: Subscription, spans: readonly Span[]): readonly UsageQuestion[] => {
   const { customer, items, billedUsage, timeZone } = subscription;
-  const days = { from: localDay(span.from, timeZone), to: localDay(span.to, timeZone) };
+  const meters = items.flatMap(({ meter }) => meter ?? []);
   return [
-    ...items.flatMap(({ meter }) => (meter === null ? [] : [{ customer, meter, ...days }])),
+    ...spans.flatMap(({ from, to }) => {
+      const days = { from: localDay(from, timeZone), to: localDay(to, timeZone) };
+      return meters.map((meter) => ({ customer, meter, ...days }));
+    }),
     ...billedUsage.map(({ meter, from, to }) => ({ customer, meter, from, to })),
   ];
 };
@@ -128,12 +131,13 @@ const quantityOf = (quantities: Quantities, question: UsageQuestion): number => 
 /** Days after its end for which a period's usage is still looked at. Usage that comes later than it counts is refused. */
 export const correctableDays = 45;
 
-/** A period's usage in arrears, corrections of what was billed before, and what is to be remembered of both. */
+/** A period's usage in arrears, unless it was billed already, corrections of what was billed before, and what is to be remembered of both. */
 export const usageLines = (
   subscription: Subscription,
   span: Span,
   quantities: Quantities,
   input: LineInput,
+  { onlyUsed = false }: { readonly onlyUsed?: boolean } = {},
 ): { readonly lines: readonly DraftLine[]; readonly billedUsage: BilledUsage[] } => {
   const { customer, items, billedUsage, timeZone } = subscription;
   const { offers, currency } = input;
@@ -147,9 +151,11 @@ export const usageLines = (
     if (shiftDay(before.to, correctableDays) > days.to) billed.push({ ...before, quantity });
   }
   for (const item of items) {
-    if (item.meter === null) continue;
+    const isBilled = billedUsage.some((one) => one.item === item.id && one.from === days.from);
+    if (item.meter === null || isBilled) continue;
     const offer = offerOf(offers, item.price);
     const quantity = quantityOf(quantities, { customer, meter: item.meter, ...days });
+    if (onlyUsed && quantity === 0) continue;
     const scheme = schemeOf(offer, currency);
     const priced = priceOf(scheme, quantity, currency);
     billed.push({ item: item.id, price: item.price, meter: item.meter, ...days, quantity });
@@ -188,16 +194,25 @@ const correctionLine = (before: BilledUsage, quantity: number, input: LineInput)
   };
 };
 
-/** What is held in advance, each at what a whole period of it costs after discounts. */
-const heldOf = (items: readonly Item[], discounts: readonly Discount[], { offers, currency }: LineInput): Held[] => {
-  const inAdvance = items.filter(({ meter }) => meter === null);
-  const charges = inAdvance.map(({ price, product, quantity }) => ({
+/** What discounts are reckoned on. */
+export type Discountable = Parameters<typeof discountsOf>[0][number];
+
+const inAdvance = (items: readonly Item[]): readonly Item[] => items.filter(({ meter }) => meter === null);
+
+/** What a whole period of what is held in advance costs before discounts. */
+export const heldCharges = (items: readonly Item[], { offers, currency }: LineInput): readonly Discountable[] =>
+  inAdvance(items).map(({ price, product, quantity }) => ({
     product,
     amount: priceOf(schemeOf(offerOf(offers, price), currency), quantity, currency).amount,
     discountable: true,
   }));
+
+/** What is held in advance, each at what a whole period of it costs after discounts. */
+const heldOf = (items: readonly Item[], discounts: readonly Discount[], input: LineInput): Held[] => {
+  const { offers, currency } = input;
+  const charges = heldCharges(items, input);
   const off = discountsOf(charges, discounts, currency);
-  return inAdvance.map(({ price, quantity }, i) => {
+  return inAdvance(items).map(({ price, quantity }, i) => {
     const offer = offerOf(offers, price);
     return {
       price,

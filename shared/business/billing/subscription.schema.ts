@@ -61,6 +61,22 @@ export type BilledUsage = z.infer<typeof billedUsageSchema>;
 
 const scheduledSchema = z.object({ items: z.array(wantedItem).max(20) });
 
+const discountShape = {
+  coupon: z.string(),
+  code: z.string().nullable(),
+  periodsLeft: z.int().min(0).nullable().meta({ description: 'Periods in which it is taken off something.' }),
+};
+const maxDiscounts = 5;
+
+/** With what is remembered of it for one period. */
+const heldDiscountSchema = z.object({
+  ...discountShape,
+  /** It was taken off something in this period. */
+  taken: z.boolean().default(false),
+  /** What of its amount went to other things than those that are paid in advance, minor units. */
+  elsewhere: z.int().min(0).default(0),
+});
+
 const shape = {
   customer: z.string(),
   status: subscriptionStatusSchema,
@@ -72,9 +88,7 @@ const shape = {
   periodFrom: timeSchema,
   periodTo: timeSchema,
   items: z.array(itemSchema).max(20),
-  discounts: z
-    .array(z.object({ coupon: z.string(), code: z.string().nullable(), periodsLeft: z.int().min(0).nullable() }))
-    .max(5),
+  discounts: z.array(z.object(discountShape)).max(maxDiscounts),
   pending: z.array(draftLineSchema).max(200).meta({ description: 'What comes onto the next invoice.' }),
   scheduled: scheduledSchema.nullable().meta({ description: 'What it becomes at the end of the period.' }),
   cancelAtPeriodEnd: z.boolean(),
@@ -90,6 +104,7 @@ const shape = {
 
 export const subscriptionSchema = z.object({
   ...shape,
+  discounts: z.array(heldDiscountSchema).max(maxDiscounts),
   billedUsage: z.array(billedUsageSchema).max(1_000),
   /** Invoices made so far: the next one's id is derived from it. */
   invoices: z.int().min(0),

@@ -9,14 +9,13 @@ import type { Database, Filter, Stored, TenantStore, Transaction } from '../../s
 import type { Ground } from './biller.ground.ts';
 import { type Biller, invoiceIdOf } from './biller.ts';
 import { notFound } from './billing.fields.ts';
-import { localDay } from './calendar.ts';
 import type { CatalogueService } from './catalogue.service.ts';
 import { againOnConflict, type CouponService, type Redeemable } from './coupon.service.ts';
 import type { Customer } from './customer.schema.ts';
 import type { InvoiceView } from './invoice.schema.ts';
 import type { BillingContext, BillingSettingsService } from './settings.service.ts';
 import { resumed, type Step } from './subscription.advance.ts';
-import { canceledNow, changedNow, paused, planChange, started } from './subscription.changes.ts';
+import { canceledNow, changedNow, paused, planChange, requireAnotherDay, started } from './subscription.changes.ts';
 import type {
   Cancellation,
   NewSubscription,
@@ -128,11 +127,11 @@ export const createSubscriptionService = (options: SubscriptionServiceOptions): 
     id: string,
     action: string,
     decide: (subscription: Subscription, on: Ground) => Step,
-    prices: readonly string[] = [],
+    { prices = [], endsNow = false }: { readonly prices?: readonly string[]; readonly endsNow?: boolean } = {},
   ): Promise<SubscriptionResult> =>
     billing(async () => {
       const before = await find(actor.tenant, id);
-      const on = await biller.ground(actor.tenant, [before.value], { prices });
+      const on = await biller.ground(actor.tenant, [before.value], { prices, endsNow });
       const step = decide(before.value, on);
       const sold = [...on.offers.values()].filter(({ price }) => prices.includes(price.id));
       return commit(actor, on, { id, before, step, action }, (transaction) =>
@@ -203,7 +202,7 @@ export const createSubscriptionService = (options: SubscriptionServiceOptions): 
         id,
         change.when === 'now' ? 'changed' : 'scheduled',
         (subscription, on) => (change.when === 'now' ? changedNow : planChange)(subscription, change, on),
-        prices,
+        { prices },
       );
     },
     preview: async ({ tenant }, id, change) => {
@@ -212,21 +211,19 @@ export const createSubscriptionService = (options: SubscriptionServiceOptions): 
       const { next, lines } = changedNow(value, { ...change, proration: 'invoice-now' }, on);
       return { id: 'preview', ...(await biller.preview(on, { next, lines })), subscription: id };
     },
-    cancel: (actor, id, how) =>
-      act(actor, id, 'canceled', (subscription, on) =>
-        how.when === 'now'
-          ? canceledNow(subscription, how.refund, on)
-          : {
-              next: { ...open(subscription), cancelAtPeriodEnd: true, canceledAt: isoTime(on.context.now) },
-              lines: [],
-            },
-      ),
+    cancel: (actor, id, { when, refund }) => {
+      const endsNow = when === 'now';
+      const end = (subscription: Subscription, on: Ground): Step =>
+        endsNow ? canceledNow(subscription, refund, on) : endingLater(subscription, on);
+      return act(actor, id, 'canceled', end, { endsNow });
+    },
     keep: (actor, id) =>
       act(actor, id, 'kept', (subscription) => ({
         next: { ...open(subscription), cancelAtPeriodEnd: false, canceledAt: null, scheduled: null },
         lines: [],
       })),
-    pause: (actor, id, how) => act(actor, id, 'paused', (subscription, on) => paused(subscription, how, on)),
+    pause: (actor, id, how) =>
+      act(actor, id, 'paused', (subscription, on) => paused(subscription, how, on), { endsNow: true }),
     resume: (actor, id) =>
       act(actor, id, 'resumed', (subscription, on) => {
         if (subscription.status !== 'paused') throw new OmniError('precondition-failed', 'It is not paused.');
@@ -236,16 +233,13 @@ export const createSubscriptionService = (options: SubscriptionServiceOptions): 
   };
 };
 
-/** Usage is counted by days: the day of the pause was billed, and must not be billed again. */
-const requireAnotherDay = ({ items, pausedAt, timeZone }: Subscription, now: number): void => {
-  const isMetered = items.some(({ meter }) => meter !== null);
-  if (isMetered && pausedAt !== null && localDay(Date.parse(pausedAt), timeZone) === localDay(now, timeZone)) {
-    throw new OmniError('precondition-failed', 'With prices of meters it can go on tomorrow.');
-  }
-};
-
 /** Fails with `precondition-failed` for what is over. */
 const open = (subscription: Subscription): Subscription => {
   if (subscription.status === 'canceled') throw new OmniError('precondition-failed', 'This subscription is over.');
   return subscription;
 };
+
+const endingLater = (subscription: Subscription, { context }: Ground): Step => ({
+  next: { ...open(subscription), cancelAtPeriodEnd: true, canceledAt: isoTime(context.now) },
+  lines: [],
+});
