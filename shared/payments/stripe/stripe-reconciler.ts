@@ -7,8 +7,9 @@ import type { Database, Stored, TenantStore } from '../../store/store.ts';
 import type { StripeClient } from '../gateways/stripe.client.ts';
 import { stripeActionOf } from '../gateways/stripe.ts';
 import { type StripeKindName, stripeRefreshRequested } from './stripe.events.ts';
-import type { StripeKind, StripeKinds, StripeRecord } from './stripe-kinds.ts';
-import { isSameRecord } from './stripe-sync.ts';
+import type { StripeKind, StripeRecord } from './stripe-kind.ts';
+import type { StripeKinds } from './stripe-kinds.ts';
+import { isSameRecord, unbookedOf } from './stripe-sync.ts';
 
 /** How far an account was reconciled, by the account's id. */
 export const stripeReconciliationSchema = z.object({
@@ -142,9 +143,9 @@ export const createStripeReconciler = (options: StripeReconcilerOptions): Stripe
         kind.list(stripe, request, call, times),
       );
       const ours = await kind.records.of(progress.tenant).getMany(items.map(({ id }) => id));
-      const differing = items.filter(({ record }, i) => {
+      const differing = items.filter(({ record, facts }, i) => {
         const stored = ours[i]?.value;
-        return stored === undefined || !isSameRecord(stored, record);
+        return stored === undefined || !isSameRecord(stored, record) || unbookedOf(stored, facts).length > 0;
       });
       const { [kind.name]: _, ...others } = progress.state?.value.sweep ?? {};
       const last = items.at(-1)?.id;

@@ -4,6 +4,7 @@ import type { NewId } from '../../kernel/ids.ts';
 import type { Database } from '../../store/store.ts';
 import { accountCollection } from '../../webhooks/index.ts';
 import type { StripeClient } from '../gateways/stripe.client.ts';
+import type { Ledger } from '../ledger/ledger.service.ts';
 import { subscriptionCollection } from '../subscriptions/subscription.schema.ts';
 import { createStripeAccounts } from './stripe-accounts.ts';
 import { createStripeBilling } from './stripe-billing.service.ts';
@@ -18,6 +19,7 @@ import { createStripeSync } from './stripe-sync.ts';
 export interface StripeServicesOptions {
   readonly database: Database;
   readonly client: StripeClient;
+  readonly ledger: Pick<Ledger, 'open' | 'postIn'>;
   readonly makeEvent: MakeEvent;
   readonly newId: NewId;
   readonly clock: Clock;
@@ -32,7 +34,8 @@ export const stripeCollections = [
 ];
 
 /** Everything of Stripe's that is about one deployment's key: what routes and jobs call. */
-export const createStripeServices = ({ database, client, makeEvent, newId, clock }: StripeServicesOptions) => {
+export const createStripeServices = (options: StripeServicesOptions) => {
+  const { database, client, ledger, makeEvent, newId, clock } = options;
   const providerAccounts = database.platform(accountCollection);
   const accounts = createStripeAccounts(providerAccounts, clock);
   const parked = database.tenants(stripeParkedCollection);
@@ -44,7 +47,7 @@ export const createStripeServices = ({ database, client, makeEvent, newId, clock
     makeEvent,
     livemode: client.livemode,
   });
-  const sync = createStripeSync({ client, kinds, parked, makeEvent, clock });
+  const sync = createStripeSync({ client, kinds, parked, ledger, makeEvent, clock });
   return {
     providerAccounts,
     stripeClient: client,
