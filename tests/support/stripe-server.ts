@@ -261,7 +261,7 @@ export const startStripeServer = async (
       const state = of(account);
       charge(state, { ...find(state.intents, id), payment_method: 'pm_card_visa' });
     },
-    dispute: (account, intent) => openDispute(of(account), intent),
+    dispute: (account, intent) => void openDispute(of(account), intent),
     renew: (account, subscription) => renewSubscription(of(account), subscription),
     pay: (account, invoice) => void payInvoice(of(account), invoice),
     complete: (account, session) => {

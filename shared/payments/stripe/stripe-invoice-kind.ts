@@ -88,7 +88,7 @@ export const invoiceKind = (records: TenantStore<StripeInvoice>, makeEvent: Make
       record: invoiceRecord(one, times),
       facts: invoiceFacts(one, { payments: one.payments?.data ?? [], notes: [] }),
     }));
-    return { items, hasMore };
+    return { items, last: data.at(-1)?.id, hasMore };
   },
   tombstone: (record) => ({ ...record, deleted: true }),
   customerOf: (record) => record.customer,

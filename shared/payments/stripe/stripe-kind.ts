@@ -28,6 +28,8 @@ export interface Seen<R> {
 export interface PageOf<R> {
   /** A list may not tell all facts of an object; those that it tells are so. */
   readonly items: readonly ({ readonly id: string } & Seen<R>)[];
+  /** Of all that were listed, also those that nothing is kept of. */
+  readonly last: string | undefined;
   readonly hasMore: boolean;
 }
 
@@ -40,13 +42,23 @@ export interface ListRequest {
 export interface StripeKind<R extends StripeRecord> {
   readonly name: StripeKindName;
   readonly records: TenantStore<R>;
-  /** Fails with `not-found` where Stripe has none. */
-  readonly fetch: (stripe: Stripe, id: string, options: StripeCallOptions, times: Times) => Promise<Seen<R>>;
+  /** Fails with `not-found` where Stripe has none; undefined where nothing is kept of it. */
+  readonly fetch: (
+    stripe: Stripe,
+    id: string,
+    options: StripeCallOptions,
+    times: Times,
+  ) => Promise<Seen<R> | undefined>;
   readonly list: (stripe: Stripe, request: ListRequest, options: StripeCallOptions, times: Times) => Promise<PageOf<R>>;
   /** What remains of a record whose object is gone. */
   readonly tombstone: (record: R) => R;
   readonly customerOf: (record: R) => string | undefined;
   readonly statusOf: (record: R) => string | null;
+  /** The ids of those that are kept, and booked, elsewhere. One read for all. */
+  readonly ofOthers?: (
+    tenant: string,
+    items: readonly { readonly id: string; readonly record: R }[],
+  ) => Promise<ReadonlySet<string>>;
   /** What follows from a state once, under its natural key: however the state came about, it is the same event. */
   readonly effects: (target: StripeEffectTarget, after: R, before: R | undefined) => readonly DomainEvent[];
 }

@@ -1,12 +1,15 @@
 import type Stripe from 'stripe';
 import type { MakeEvent } from '../../events/define-event.ts';
 import type { TenantStore } from '../../store/store.ts';
+import type { Payment } from '../payments/payment.schema.ts';
 import { type Subscription, subscriptionStatus } from '../subscriptions/subscription.schema.ts';
 import { stripeCustomerKnown, stripeSubscriptionEnded } from './stripe.events.ts';
 import type { StripeCustomer } from './stripe-customer.schema.ts';
 import type { StripeInvoice } from './stripe-invoice.schema.ts';
 import { invoiceKind } from './stripe-invoice-kind.ts';
 import { effectId, idOf, iso, type Seen, type StripeKind, type StripeRecord, type Times } from './stripe-kind.ts';
+import type { StripePayment } from './stripe-payment.schema.ts';
+import { paymentKind } from './stripe-payment-kind.ts';
 
 /** What is no money. */
 const unbooked = <R extends StripeRecord>(record: R): Seen<R> => ({ record, facts: [] });
@@ -62,12 +65,17 @@ export interface StripeKindStores {
   readonly customers: TenantStore<StripeCustomer>;
   readonly subscriptions: TenantStore<Subscription>;
   readonly invoices: TenantStore<StripeInvoice>;
+  readonly stripePayments: TenantStore<StripePayment>;
+  /** Those of the payments domain, which books them itself. */
+  readonly payments: TenantStore<Payment>;
 }
 
 export const stripeKinds = ({
   customers,
   subscriptions,
   invoices,
+  stripePayments,
+  payments,
   makeEvent,
   livemode,
 }: StripeKindStores & { readonly makeEvent: MakeEvent; readonly livemode: boolean }) => {
@@ -79,7 +87,7 @@ export const stripeKinds = ({
     list: async (stripe, request, options, times) => {
       const { data, has_more: hasMore } = await stripe.customers.list({ ...request }, options);
       const items = data.map((one) => ({ id: one.id, ...unbooked(customerRecord(one, times, livemode)) }));
-      return { items, hasMore };
+      return { items, last: data.at(-1)?.id, hasMore };
     },
     tombstone: (record) => deletedCustomer(record, record.livemode),
     customerOf: () => undefined,
@@ -95,7 +103,8 @@ export const stripeKinds = ({
     list: async (stripe, request, options, times) => {
       const params = { ...request, status: 'all' as const };
       const { data, has_more: hasMore } = await stripe.subscriptions.list(params, options);
-      return { items: data.map((one) => ({ id: one.id, ...unbooked(subscriptionRecord(one, times)) })), hasMore };
+      const items = data.map((one) => ({ id: one.id, ...unbooked(subscriptionRecord(one, times)) }));
+      return { items, last: data.at(-1)?.id, hasMore };
     },
     tombstone: (record) => ({ ...record, deleted: true }),
     customerOf: (record) => record.customer,
@@ -109,6 +118,6 @@ export const stripeKinds = ({
     },
   };
   const invoice = invoiceKind(invoices, makeEvent);
-  return { customer, subscription, invoice };
+  return { customer, subscription, invoice, payment: paymentKind(stripePayments, payments) };
 };
 export type StripeKinds = ReturnType<typeof stripeKinds>;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { bookedApart } from '#tests/support/planted-bugs.ts';
-import { converges, type Planted, stories, workerSide } from '#tests/support/stripe/convergence.ts';
+import { booksOf, converges, type Planted, stories, workerSide } from '#tests/support/stripe/convergence.ts';
 import {
   answeredFromMemory,
   paidAtOnce,
@@ -24,9 +24,10 @@ describe("records of Stripe's objects, and the books of them", () => {
     const { clock, server } = await open();
     await fc.assert(
       fc.asyncProperty(stories, async (story) => {
-        const { expected, actual } = await converges(server, clock, story);
+        const { expected, actual, stripe } = await converges(server, clock, story);
         expect(actual).toEqual(expected);
         expect(actual).toMatchObject({ parked: 0, dead: 0, difference: 0 });
+        expect(booksOf(actual.balances, stripe)).toEqual(stripe);
       }),
       { numRuns: 100, seed: 20_260_101 },
     );

@@ -139,6 +139,9 @@ export const createStripeSync = (options: StripeSyncOptions): StripeSync => {
     const seen = await fetch(kind, target, times);
     const now = seen?.record ?? (before === undefined ? undefined : kind.tombstone({ ...before.value, ...times }));
     if (now === undefined || now.livemode !== client.livemode) return commit(() => 'ignored');
+    if (before === undefined && (await kind.ofOthers?.(tenant, [{ id, record: now }]))?.has(id) === true) {
+      return commit(() => 'ignored');
+    }
     const customer = before === undefined ? kind.customerOf(now) : undefined;
     const facts = unbookedOf(before?.value, seen?.facts ?? []);
     await ledger.open(
@@ -174,6 +177,7 @@ export const createStripeSync = (options: StripeSyncOptions): StripeSync => {
     refresh: (name, target, commit, since) => {
       if (name === 'customer') return refresh(kinds.customer, target, commit, since);
       if (name === 'subscription') return refresh(kinds.subscription, target, commit, since);
+      if (name === 'payment') return refresh(kinds.payment, target, commit, since);
       return refresh(kinds.invoice, target, commit, since);
     },
   };

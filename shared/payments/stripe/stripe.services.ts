@@ -5,6 +5,7 @@ import type { Database } from '../../store/store.ts';
 import { accountCollection } from '../../webhooks/index.ts';
 import type { StripeClient } from '../gateways/stripe.client.ts';
 import type { Ledger } from '../ledger/ledger.service.ts';
+import { paymentCollection } from '../payments/payment.schema.ts';
 import { subscriptionCollection } from '../subscriptions/subscription.schema.ts';
 import { createStripeAccounts } from './stripe-accounts.ts';
 import { createStripeBilling } from './stripe-billing.service.ts';
@@ -12,6 +13,7 @@ import { stripeCustomerCollection } from './stripe-customer.schema.ts';
 import { stripeInvoiceCollection } from './stripe-invoice.schema.ts';
 import { stripeKinds } from './stripe-kinds.ts';
 import { stripeParkedCollection } from './stripe-parked.schema.ts';
+import { stripePaymentCollection } from './stripe-payment.schema.ts';
 import { createStripePayments } from './stripe-payments.service.ts';
 import { createStripeReconciler, stripeReconciliationCollection } from './stripe-reconciler.ts';
 import { createStripeSync } from './stripe-sync.ts';
@@ -29,6 +31,7 @@ export const stripeCollections = [
   subscriptionCollection,
   stripeCustomerCollection,
   stripeInvoiceCollection,
+  stripePaymentCollection,
   stripeParkedCollection,
   stripeReconciliationCollection,
 ];
@@ -44,6 +47,8 @@ export const createStripeServices = (options: StripeServicesOptions) => {
     customers: database.tenants(stripeCustomerCollection),
     subscriptions: database.tenants(subscriptionCollection),
     invoices: database.tenants(stripeInvoiceCollection),
+    stripePayments: database.tenants(stripePaymentCollection),
+    payments: database.tenants(paymentCollection),
     makeEvent,
     livemode: client.livemode,
   });

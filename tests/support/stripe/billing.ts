@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import type { parameters } from './contract.ts';
 import { chargeInvoice, makeInvoice, payInvoice } from './invoices.ts';
+import { createIntent } from './payments.ts';
 import {
   type AccountState,
   base,
@@ -246,6 +247,16 @@ export const createCheckout = (state: AccountState, params: z.infer<typeof param
   return session;
 };
 
+const payOnce = (
+  state: AccountState,
+  customer: string,
+  lines: readonly { price: string; quantity?: number }[],
+): string => {
+  const amounts = lines.map(({ price, quantity = 1 }) => find(state.prices, price).unit_amount * quantity);
+  const amount = amounts.reduce((sum, one) => sum + one, 0);
+  return createIntent(state, { amount, currency: 'eur', customer, payment_method: 'pm_card_visa', confirm: true }).id;
+};
+
 /** The payer fills in the page. */
 export const completeCheckout = (
   state: AccountState,
@@ -258,7 +269,16 @@ export const completeCheckout = (
     session.mode === 'subscription'
       ? createSubscription(state, { customer, items: [...lines], default_payment_method: 'pm_card_visa' }).id
       : null;
-  const done = { ...session, customer, subscription, status: 'complete', payment_status: 'paid', url: null };
+  const payment_intent = session.mode === 'payment' ? payOnce(state, customer, lines) : null;
+  const done = {
+    ...session,
+    customer,
+    payment_intent,
+    subscription,
+    status: 'complete',
+    payment_status: 'paid',
+    url: null,
+  };
   state.sessions.set(id, done);
   state.emit('checkout.session.completed', done);
   return done;

@@ -128,7 +128,7 @@ export const workerSide = async (server: StripeServer, account: string, clock: M
     },
     /** Records without when they were read, the books, and the effects by their natural keys. */
     state: async () => {
-      const { customer, subscription, invoice } = steady.services.stripeSyncKinds;
+      const { customer, subscription, invoice, payment } = steady.services.stripeSyncKinds;
       const plain = <T extends StripeRecord>(items: readonly { readonly id: string; readonly value: T }[]) =>
         items.map(({ id, value }) => {
           const booked = value.booked?.toSorted();
@@ -142,6 +142,7 @@ export const workerSide = async (server: StripeServer, account: string, clock: M
         customers: plain((await customer.records.of(tenant).query({ limit: 1000 })).items),
         subscriptions: plain((await subscription.records.of(tenant).query({ limit: 1000 })).items),
         invoices: plain((await invoice.records.of(tenant).query({ limit: 1000 })).items),
+        payments: plain((await payment.records.of(tenant).query({ limit: 1000 })).items),
         effects: effects.map(({ id, type, data }) => ({ id, type, data })).sort((a, b) => (a.id < b.id ? -1 : 1)),
         entries: entries.map(({ id, account, amount }) => `${id} ${account} ${amount}`).sort(),
         balances: Object.fromEntries(trial.items.map(({ account, debit, credit }) => [account, debit - credit])),
@@ -170,6 +171,24 @@ export const stories = fc.record({
   order: fc.array(fc.nat(), { minLength: 30, maxLength: 30 }),
   lost: fc.array(fc.boolean(), { minLength: 30, maxLength: 30 }),
 });
+
+/** What the books have to say in the end, as Stripe itself has it. */
+const bySideOfStripe = ({ transactions, invoices, customers, deleted }: AccountState) => {
+  const open = (status: string): number =>
+    [...invoices.values()].filter((one) => one.status === status).reduce((sum, one) => sum + one.amount_remaining, 0);
+  const credit = [...customers.values()].reduce((sum, { balance }) => sum + balance, 0);
+  return {
+    'test:gateway:stripe:pending': [...transactions.values()].reduce((sum, { net }) => sum + net, 0),
+    'test:receivable:stripe': open('open'),
+    'test:losses:bad-debt': open('uncollectible'),
+    // Of who is deleted Stripe knows nothing any more.
+    ...(deleted.size === 0 ? { 'test:customers:stripe-balance': credit } : {}),
+  };
+};
+
+/** The same accounts in the books. */
+export const booksOf = (balances: Readonly<Record<string, number>>, like: Readonly<Record<string, number>>) =>
+  Object.fromEntries(Object.keys(like).map((account) => [account, balances[account] ?? 0]));
 
 let accounts = 0;
 
@@ -213,5 +232,5 @@ export const converges = async (
   await shuffled.drain();
   clock.advance(3_600_000);
   await shuffled.reconcile();
-  return { expected: await inOrder.state(), actual: await shuffled.state() };
+  return { expected: await inOrder.state(), actual: await shuffled.state(), stripe: bySideOfStripe(stripe) };
 };

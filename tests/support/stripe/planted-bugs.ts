@@ -12,7 +12,10 @@ const withInvoices =
     ...kinds,
     invoice: {
       ...kinds.invoice,
-      fetch: async (stripe, id, options, times) => change(await kinds.invoice.fetch(stripe, id, options, times), id),
+      fetch: async (stripe, id, options, times) => {
+        const seen = await kinds.invoice.fetch(stripe, id, options, times);
+        return seen === undefined ? undefined : change(seen, id);
+      },
     },
   });
 

@@ -58,6 +58,8 @@ export interface Refund extends Kept {
   readonly payment_intent: string;
   readonly reason: string | null;
   readonly status: string;
+  readonly balance_transaction: string;
+  readonly failure_balance_transaction?: string;
 }
 
 export interface BalanceTransaction extends Kept {
@@ -76,6 +78,7 @@ export interface Dispute extends Kept {
   readonly payment_intent: string;
   readonly reason: string;
   readonly status: string;
+  readonly balance_transactions: readonly BalanceTransaction[];
 }
 
 export interface Price extends Kept {

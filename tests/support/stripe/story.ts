@@ -19,7 +19,27 @@ import {
   voidCreditNote,
   voidInvoice,
 } from './invoices.ts';
-import type { AccountState, CreditNote, Customer, Invoice, Subscription } from './state.ts';
+import {
+  captureIntent,
+  closeDispute,
+  createIntent,
+  createRefund,
+  failRefund,
+  openDispute,
+  tellFee,
+  withholdFee,
+} from './payments.ts';
+import type {
+  AccountState,
+  Charge,
+  CreditNote,
+  Customer,
+  Dispute,
+  Intent,
+  Invoice,
+  Refund,
+  Subscription,
+} from './state.ts';
 
 /** What a step happens to: of everything the first that it can happen to. */
 interface Cast {
@@ -31,10 +51,17 @@ interface Cast {
   readonly payable: Invoice | undefined;
   readonly paid: Invoice | undefined;
   readonly note: CreditNote | undefined;
+  readonly held: Intent | undefined;
+  /** Charged last, and neither given back nor disputed. */
+  readonly charged: Charge | undefined;
+  readonly unsettled: Charge | undefined;
+  readonly refund: Refund | undefined;
+  readonly dispute: Dispute | undefined;
 }
 
 const castOf = (state: AccountState): Cast => {
   const invoices = [...state.invoices.values()];
+  const charges = [...state.charges.values()].filter(({ captured }) => captured);
   const open = invoices.findLast(({ status }) => status === 'open');
   return {
     state,
@@ -43,6 +70,11 @@ const castOf = (state: AccountState): Cast => {
     open,
     payable: open ?? invoices.findLast(({ status }) => status === 'uncollectible'),
     paid: invoices.find((one) => one.status === 'paid' && one.post_payment_credit_notes_amount < one.amount_paid),
+    held: [...state.intents.values()].find(({ status }) => status === 'requires_capture'),
+    charged: charges.findLast(({ disputed, amount_refunded }) => !disputed && amount_refunded === 0),
+    unsettled: charges.find(({ balance_transaction }) => balance_transaction === null),
+    refund: [...state.refunds.values()].find(({ status }) => status === 'succeeded'),
+    dispute: [...state.disputes.values()].find(({ status }) => status === 'needs_response'),
     note: [...state.creditNotes.values()].find(
       ({ status, invoice }) => status !== 'void' && state.invoices.get(invoice)?.status === 'open',
     ),
@@ -59,6 +91,17 @@ const credit = (
   if (customer === undefined || target === undefined || amount <= 0) return;
   issueCreditNote(state, target.id, { amount, tax: 100, to });
 };
+
+const direct = (state: AccountState, capture_method: 'automatic' | 'manual'): Intent =>
+  createIntent(state, {
+    amount: 2_345,
+    currency: 'eur',
+    payment_method: 'pm_card_visa',
+    confirm: true,
+    capture_method,
+    // As those that our own route makes, and the payments domain knows nothing of.
+    metadata: { omni_payment: 'pay_direct', omni_tenant: 'another' },
+  });
 
 const steps = {
   renew: ({ state, subscription }) => subscription && renewSubscription(state, subscription.id),
@@ -93,6 +136,24 @@ const steps = {
       (cast.paid?.amount_paid ?? 0) - (cast.paid?.post_payment_credit_notes_amount ?? 0),
       'balance',
     ),
+  'credit-refunded': (cast) =>
+    credit(
+      cast,
+      cast.paid,
+      (cast.paid?.amount_paid ?? 0) - (cast.paid?.post_payment_credit_notes_amount ?? 0),
+      'refund',
+    ),
+  direct: ({ state }) => direct(state, 'automatic'),
+  'direct-late': ({ state }) => withholdFee(state, direct(state, 'automatic').id),
+  'fee-told': ({ state, unsettled }) => unsettled && tellFee(state, unsettled.id),
+  hold: ({ state }) => direct(state, 'manual'),
+  capture: ({ state, held }) => held && captureIntent(state, held.id, 1_700),
+  refund: ({ state, charged }) =>
+    charged && createRefund(state, { payment_intent: charged.payment_intent, amount: 300 }),
+  'refund-fails': ({ state, refund }) => refund && failRefund(state, refund.id),
+  dispute: ({ state, charged }) => charged && openDispute(state, charged.payment_intent),
+  'dispute-won': ({ state, dispute }) => dispute && closeDispute(state, dispute.id, 'won'),
+  'dispute-lost': ({ state, dispute }) => dispute && closeDispute(state, dispute.id, 'lost'),
   'void-credit-note': ({ state, note }) => note && voidCreditNote(state, note.id),
 } satisfies Record<string, (cast: Cast) => unknown>;
 
@@ -119,6 +180,12 @@ const episodes: readonly (readonly StoryStep[])[] = [
   ['invoice', 'give-up', 'pay-part', 'pay'],
   ['invoice', 'pay-part', 'give-up', 'void'],
   ['credit', 'invoice', 'void'],
+  ['direct', 'refund', 'refund-fails'],
+  ['direct-late', 'refund', 'fee-told'],
+  ['hold', 'capture', 'dispute', 'dispute-won'],
+  ['invoice', 'pay', 'dispute', 'dispute-lost'],
+  ['invoice', 'pay', 'credit-refunded'],
+  ['direct', 'dispute', 'refund', 'dispute-won'],
 ];
 
 export const storySteps: fc.Arbitrary<readonly StoryStep[]> = fc
