@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { converges, stories, tell, workerSide } from '#tests/support/stripe/convergence.ts';
+import { bookedApart } from '#tests/support/planted-bugs.ts';
+import { booksOf, converges, type Planted, stories, workerSide } from '#tests/support/stripe/convergence.ts';
+import {
+  answeredFromMemory,
+  paidAtOnce,
+  withoutRecovery,
+  withoutVoidNotes,
+} from '#tests/support/stripe/planted-bugs.ts';
+import { tell } from '#tests/support/stripe/story.ts';
 import { startStripeServer } from '#tests/support/stripe-server.ts';
 import { manualClock } from '../../kernel/clock.ts';
 
@@ -11,14 +19,15 @@ const open = async () => {
   return { clock, server };
 };
 
-describe("records of Stripe's objects", () => {
+describe("records of Stripe's objects, and the books of them", () => {
   it('are in the end as if all events had come once and in order, whatever is repeated, delayed, lost or killed', async () => {
     const { clock, server } = await open();
     await fc.assert(
       fc.asyncProperty(stories, async (story) => {
-        const { expected, actual } = await converges(server, clock, story);
+        const { expected, actual, stripe } = await converges(server, clock, story);
         expect(actual).toEqual(expected);
-        expect(actual).toMatchObject({ parked: 0, dead: 0 });
+        expect(actual).toMatchObject({ parked: 0, dead: 0, difference: 0 });
+        expect(booksOf(actual.balances, stripe)).toEqual(stripe);
       }),
       { numRuns: 100, seed: 20_260_101 },
     );
@@ -81,5 +90,24 @@ describe("records of Stripe's objects", () => {
     expect(await side.state()).toMatchObject({ subscriptions: [], parked: 1 });
     await side.drain();
     expect(await side.state()).toMatchObject({ subscriptions: [{ status: 'active' }], customers: [{}], parked: 0 });
+  });
+});
+
+describe('the property', () => {
+  it.each<[string, Planted]>([
+    ['books that are written apart from the record', { driver: bookedApart }],
+    ['an invoice that counts as paid at once', { kinds: paidAtOnce }],
+    ['credit notes that are forgotten when they are void', { kinds: withoutVoidNotes }],
+    ['losses that are booked by the status of the moment', { kinds: withoutRecovery }],
+    ['an answer of Stripe that is not asked for anew', { kinds: answeredFromMemory }],
+  ])('finds %s', async (_bug, planted) => {
+    const { clock, server } = await open();
+    const property = fc.asyncProperty(stories, async (story) => {
+      const { expected, actual } = await converges(server, clock, story, planted);
+      expect(actual).toEqual(expected);
+    });
+    const found = await fc.check(property, { numRuns: 200, seed: 20_260_101, endOnFailure: true });
+    expect(found).toMatchObject({ failed: true, interrupted: false });
+    expect(String(found.errorInstance)).toContain('AssertionError');
   });
 });
