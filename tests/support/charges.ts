@@ -22,6 +22,8 @@ export interface FakeCharges extends Charges {
   tookMore(reference: string, captured: number): void;
   /** As `paidBack`, of what is not paid back yet. */
   paidBackAtMost(reference: string, refunded: number): void;
+  /** The charge is not there any more, as after an erasure at the gateway. */
+  forget(reference: string): void;
   /** What the refunds to come, or those that are pending, end in. */
   decideRefunds(outcome: 'succeeded' | 'pending' | 'failed'): void;
   /** Every refund that was really made, by its id. */
@@ -100,6 +102,9 @@ export const fakeCharges = (): FakeCharges => {
     },
     paidBack: (reference, refunded) => change(reference, { refunded }),
     took,
+    forget: (reference) => {
+      for (const [key, one] of made) if (one.request.reference === reference) made.delete(key);
+    },
     tookMore: (reference, captured) => {
       if (captured > stateOf(reference).captured) took(reference, captured);
     },

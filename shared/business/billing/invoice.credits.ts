@@ -39,8 +39,8 @@ export interface RefundInput {
 export interface NotedRefund {
   /** Of the charge. */
   readonly reference: string;
-  /** Minor units. */
-  readonly refunded: number;
+  /** Minor units; undefined where nobody knows of the charge any more. */
+  readonly refunded: number | undefined;
   /** How the refunds stand that we asked for. */
   readonly statuses: RefundStatuses;
 }
@@ -136,7 +136,7 @@ const noteRefundIn = (shop: Workshop): InvoiceCredits['noteRefund'] => {
   return async (tenant, stored, { reference, refunded, statuses }, commit) => {
     const { id, value, revision } = stored;
     const told = withStatuses(value, statuses);
-    const found = refundedBy(told, reference, refunded);
+    const found = refunded === undefined ? undefined : refundedBy(told, reference, refunded);
     if (found === undefined) {
       if (told === value) return;
       await commit((transaction) => transaction.update(invoices.of(tenant), id, told, { revision }));

@@ -55,6 +55,17 @@ describe('a credit note that pays back by the gateway that took the money', () =
     expect(balance()).toEqual({ unapplied: 11_900, 'customer-credit': -11_900 });
   });
 
+  it('is given up where nobody knows of the charge any more, so that it is paid back otherwise', async () => {
+    const { world, actor, invoice, charges, paid, deliver, stateOf } = await charged();
+    await paid();
+    charges.forget(`${invoice}:1`);
+    await world.billingInvoices.credit(actor, invoice, { ...all, refund: 'payment-method' });
+    await deliver();
+    expect(await stateOf()).toMatchObject({ toRefund: 11_900, refunds: [{ status: 'failed' }] });
+    await world.billingInvoices.refund(actor, invoice, { to: 'elsewhere' });
+    expect(await stateOf()).toMatchObject({ toRefund: 0 });
+  });
+
   it('leaves what was paid by hand to be paid back by hand', async () => {
     const { world, actor, invoice, paid, deliver, balance, stateOf } = await charged();
     const { billingInvoices: invoices } = world;

@@ -51,8 +51,8 @@ const settle = async (
   const statuses = await statusesOf(tenant, stored.value, reference, charges);
   // After they were asked for, so that it has them.
   const result = await charges.find(tenant, reference);
-  if (result?.status !== 'succeeded') return;
-  await billingInvoices.noteRefund(tenant, stored, { reference, refunded: result.refunded, statuses }, commit);
+  const refunded = result?.status === 'succeeded' ? result.refunded : undefined;
+  await billingInvoices.noteRefund(tenant, stored, { reference, refunded, statuses }, commit);
 };
 
 /** A gateway is to pay something back. */
