@@ -40,21 +40,17 @@ const viewOf = (stored: Pick<Stored<StoredThreatRules>, 'value'> | undefined): T
 
 export const createThreatRulesService = (options: ThreatRulesOptions): ThreatRulesService => {
   const { database, rules, cache, makeEvent, clock } = options;
+  const cached = cache.reader(cacheFor, (value) => threatRulesSchema.parse(value));
   const cacheKey = (tenant: string): string => `threat-rules:${tenant}`;
   const stale = () => new OmniError('precondition-failed', 'The rules were changed meanwhile. Read them again.');
 
   return {
     get: async ({ tenant }) => viewOf(await rules.of(tenant).get(rulesId)),
     of: (tenant) =>
-      cache.getOrLoad(
-        cacheKey(tenant),
-        cacheFor,
-        (value) => threatRulesSchema.parse(value),
-        async () => {
-          const { thresholds, rules: all } = viewOf(await rules.of(tenant).get(rulesId));
-          return { thresholds, rules: all };
-        },
-      ),
+      cached(cacheKey(tenant), async () => {
+        const { thresholds, rules: all } = viewOf(await rules.of(tenant).get(rulesId));
+        return { thresholds, rules: all };
+      }),
     put: async (actor, next, expected) => {
       const store = rules.of(actor.tenant);
       const stored = await store.get(rulesId);
