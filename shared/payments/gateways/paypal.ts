@@ -27,6 +27,7 @@ export const paypalCapabilities: GatewayCapabilities = {
   idempotentFor: 21_600,
   /** The transaction search is hours behind. */
   lookupByOwnReference: false,
+  refundsByOwnReference: true,
 };
 
 /** The SDK's enum, without loading the SDK. */

@@ -26,7 +26,13 @@ const mergeRefunds = (local: Payment, remote: GatewayPayment, now: string): Refu
   const ours = local.refunds.map((refund) => {
     const there = remote.refunds.find((one) => isSame(refund, one));
     if (there === undefined) return refund;
-    return { ...refund, amount: there.amount.amount, status: there.status, gatewayReference: there.reference };
+    return {
+      ...refund,
+      amount: there.amount.amount,
+      status: there.status,
+      gatewayReference: there.reference,
+      detail: null,
+    };
   });
   const others = remote.refunds
     .filter((one) => !local.refunds.some((refund) => isSame(refund, one)))
@@ -37,6 +43,8 @@ const mergeRefunds = (local: Payment, remote: GatewayPayment, now: string): Refu
         reason: null,
         status,
         gatewayReference: reference,
+        detail: null,
+        askedAt: null,
         createdAt: now,
       }),
     );

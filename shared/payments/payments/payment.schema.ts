@@ -126,7 +126,18 @@ const refundSchema = z.object({
   status: z.enum(['created', 'pending', 'succeeded', 'failed']),
   /** The gateway's id. */
   gatewayReference: z.string().nullable(),
+  detail: z
+    .enum(['refused', 'outcome-unknown'])
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        '`refused`: the gateway did not make it. `outcome-unknown`: it can not be found out whether the gateway made it, ' +
+        'so it is not asked again; look there.',
+    }),
   createdAt: z.iso.datetime(),
+  /** When somebody last began to ask the gateway. */
+  askedAt: z.iso.datetime().nullable().default(null),
 });
 export type Refund = z.infer<typeof refundSchema>;
 
@@ -289,7 +300,7 @@ export const paymentViewSchema = z
 export type PaymentView = z.infer<typeof paymentViewSchema>;
 
 export const routeViewSchema = routeSchema.meta({ id: 'PaymentRoute' });
-export const refundViewSchema = refundSchema.meta({ id: 'Refund' });
+export const refundViewSchema = refundSchema.omit({ askedAt: true }).meta({ id: 'Refund' });
 export const factViewSchema = factSchema.meta({ id: 'PaymentFact' });
 export const parkedViewSchema = parkedSchema.extend({ id: z.string() }).meta({ id: 'ParkedPayment' });
 export type ParkedPaymentView = z.infer<typeof parkedViewSchema>;
