@@ -46,6 +46,7 @@ const paymentOf = (tenant: string): Payment => ({
   hash: 'x',
   attempts: [],
   captureRequested: null,
+  captureRequestedAt: null,
   refunds: [
     {
       id: `ref_of_${tenant}`,

@@ -95,3 +95,33 @@ describe('a refund whose answer was lost', () => {
     expect(there()).toHaveLength(1);
   });
 });
+
+describe('a refund that the gateway does not make', () => {
+  const refusedOnce = async () => {
+    const world = await paid();
+    // Somebody gives it all back at the gateway, and we do not know it yet.
+    const reference = (await world.paymentService.get(acme, world.id)).gatewayReference ?? '';
+    const byHand = { reference: 'by hand', amount: 2_000, currency: 'EUR', slow: false };
+    sandbox.engine.refund(world.account, reference, byHand);
+    await expect(world.paymentService.refund(acme, world.id, half)).rejects.toMatchObject({ code: 'invalid-request' });
+    return world;
+  };
+
+  it('has failed, which is told once, and moves nothing in the books', async () => {
+    const { paymentService, id, emitted, ledger, watches } = await refusedOnce();
+    expect(await paymentService.refund(acme, id, half)).toMatchObject({ status: 'failed', detail: 'refused' });
+    await paymentService.pursue('acme', id);
+    const told = (await emitted()).filter(({ type }) => type === 'payments.refund.failed');
+    expect(told).toMatchObject([{ data: { payment: id, amount: 1_000, currency: 'EUR' } }]);
+    expect((await paymentService.timeline(acme, id)).map(({ key }) => key)).toContainEqual(
+      expect.stringMatching(/^refund:ref_\w+:refused$/),
+    );
+    expect(await ledger.balance(acme, 'test:customers:unapplied@EUR')).toBe(500);
+    expect((await watches.query({ limit: 5 })).items).toEqual([]);
+  });
+
+  it('leaves what it would have paid back to another', async () => {
+    const { paymentService, id } = await refusedOnce();
+    expect(await paymentService.refund(acme, id, {})).toMatchObject({ status: 'succeeded', amount: 500 });
+  });
+});

@@ -5,8 +5,10 @@ import { derivedId, type NewId } from '../../kernel/ids.ts';
 import type { Database, Store, Stored, TenantStore } from '../../store/store.ts';
 import type { GatewayAccountService } from '../accounts/gateway-account.service.ts';
 import { callLease } from './payment.driver.ts';
+import { refundRefused } from './payment.merge.ts';
 import { maxRefunds, type Payment, type PaymentWatch, type Refund, type RefundInput } from './payment.schema.ts';
-import { type PaymentSync, watchId } from './payment.sync.ts';
+import type { PaymentSync } from './payment.sync.ts';
+import { startWatch } from './payment.watch.ts';
 
 export interface RefundOptions {
   readonly database: Pick<Database, 'transaction'>;
@@ -65,10 +67,9 @@ export const createRefunds = (options: RefundOptions) => {
       askedAt: isoTime(clock.now()),
     };
     const next = { ...value, refunds: [...value.refunds, refund], updatedAt: isoTime(clock.now()) };
-    const dueAt = isoTime(clock.now() + 120_000);
     await database.transaction((transaction) => {
       transaction.update(payments.of(tenant), id, next, { revision });
-      transaction.increment(watches, watchId(tenant, id), { rounds: 1 }, { tenant, payment: id, dueAt });
+      startWatch(transaction, watches, { tenant, id, now: clock.now(), wait: 'asked' });
     });
     return { refund, isNew: true };
   };
@@ -103,6 +104,15 @@ export const createRefunds = (options: RefundOptions) => {
       if (refund.status !== 'created') return refund;
       await payments.of(tenant).update(id, withRefund(value, refundId, to), { revision });
       return { ...refund, ...to };
+    });
+
+  /** Ends one that the gateway did not make, and tells of it. */
+  const refuse = (tenant: string, id: string, refundId: string): Promise<void> =>
+    retried(async () => {
+      const stored = await find(tenant, id);
+      const refund = ofPayment(stored.value, refundId);
+      if (refund.status !== 'created') return;
+      await sync.commit(tenant, stored, refundRefused(stored.value, refund, clock.now()), commit);
     });
 
   /** As the gateway has it now. */
@@ -146,7 +156,7 @@ export const createRefunds = (options: RefundOptions) => {
       if (now.status !== 'created') return now;
       const isSure = isFirst || gateway.capabilities.refundsByOwnReference;
       if (!isSure) return change(tenant, id, refund.id, { detail: 'outcome-unknown' });
-      await change(tenant, id, refund.id, { status: 'failed', detail: 'refused' });
+      await refuse(tenant, id, refund.id);
       throw error;
     }
     return lookedUp(tenant, id, refund.id);

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { isCurrency } from '../../kernel/currencies.ts';
 import { platformCollection, tenantCollection } from '../../store/collection.ts';
 import { encrypted } from '../../store/encrypted-field.ts';
+import type { Filter } from '../../store/store.ts';
 import { gatewayNameSchema, modeSchema } from '../accounts/gateway-account.schema.ts';
 
 /** Units of 10^12 and more are no payment but a mistake. */
@@ -227,6 +228,8 @@ const paymentSchema = z.object({
   hash: z.string(),
   attempts: z.array(attemptSchema),
   captureRequested: z.int().nullable(),
+  /** When the gateway was first asked for it. */
+  captureRequestedAt: z.iso.datetime().nullable().default(null),
   refunds: z.array(refundSchema),
   disputes: z.array(disputeSchema).default([]),
   facts: z.array(factSchema),
@@ -261,12 +264,20 @@ export const paymentCollection = tenantCollection<Payment>({
   ],
 });
 
+/** Payments at an account that are not final. */
+export const openAt = (account: string): readonly Filter[] => [
+  { field: 'account', op: '==', value: account },
+  { field: 'status', op: 'in', value: ['created', 'requires-action', 'pending', 'authorised'] },
+];
+
 const watchSchema = z.object({
   tenant: z.string(),
   payment: z.string(),
   /** When it is to be looked after. */
   dueAt: z.iso.datetime(),
-  /** How often it was told to be watched. */
+  /** Since when nothing has changed. Absent in what an earlier release wrote. */
+  since: z.iso.datetime().optional(),
+  /** How often it was looked at, or told to be. */
   rounds: z.number(),
 });
 export type PaymentWatch = z.infer<typeof watchSchema>;
