@@ -67,11 +67,11 @@ const removeAccount = endpoint({
   method: 'delete',
   path: `${accounts}/{id}`,
   summary: 'Forget an account at a gateway',
-  description: 'Its credentials are deleted. Payments that it has open can no longer be followed.',
+  description: 'Its credentials are deleted. Refused while payments are open there: disable it until they have ended.',
   access: manage,
   params: idParams,
   status: 204,
-  errors: ['not-found', 'revision-conflict'],
+  errors: ['not-found', 'precondition-failed', 'revision-conflict'],
 });
 
 const createRule = endpoint({
