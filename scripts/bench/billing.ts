@@ -110,15 +110,17 @@ const usageEvents = async (bench: Bench, { firestore }: Ground): Promise<Row> =>
 /** Milliseconds in which everything that is due in a tenant is billed. */
 const runOf = async ({ clock, runtime, services }: Bench, { tenant }: Actor, count: number): Promise<number> => {
   clock.set(nextMonth);
-  const begun = performance.now();
+  let milliseconds = 0;
   for (let page = 0, left = true; left; page += 1) {
     const data = { run: 'bench', page };
-    await runtime.runJob(billDue, runtime.makeEvent(billingDue, { tenant, subject: tenant, data }), services);
+    const event = runtime.makeEvent(billingDue, { tenant, subject: tenant, data });
+    const begun = performance.now();
+    await runtime.runJob(billDue, event, services);
+    milliseconds += performance.now() - begun;
     const due = { field: 'nextActionAt', op: '<=', value: new Date(nextMonth).toISOString() } as const;
     const orderBy = { field: 'nextActionAt', order: 'asc' } as const;
     left = (await services.subscriptions.of(tenant).query({ where: [due], orderBy, limit: 1 })).items.length > 0;
   }
-  const milliseconds = performance.now() - begun;
   clock.set(start);
   const { count: invoices } = await services.invoices.of(tenant).aggregate({});
   if (invoices !== 2 * count) throw new Error(`${invoices} invoices instead of ${2 * count}.`);
@@ -156,6 +158,9 @@ const invoiceRun = async (bench: Bench): Promise<Row> => {
     how:
       'From the first page until nothing is due any more: 1,000 renewals with numbered invoices, tax and events, in ' +
       'commits of 80. Baseline: ten times the median of three runs of 100, so a ratio of 1 is linear growth.',
+    bound:
+      'the emulator reads all subscriptions of the tenant to find the next 80 that are due, where Firestore reads an ' +
+      'index. What is read and written for each is the same however many there are (`billing-run.jobs.test.ts`).',
   };
 };
 

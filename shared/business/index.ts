@@ -91,6 +91,7 @@ export { subscriptionStatusSchema } from './billing/subscription.state.ts';
 export { taxJar } from './billing/taxjar.ts';
 export { advanceClock, type TestClockServices } from './billing/test-clock.jobs.ts';
 export { vies } from './billing/vies.ts';
+export { endCredit, type WalletJobServices } from './billing/wallet.jobs.ts';
 export { newCreditSchema, newHoldSchema, walletViewSchema } from './billing/wallet.service.ts';
 export { businessEraser } from './business.eraser.ts';
 export {

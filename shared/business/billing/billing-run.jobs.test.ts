@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { billingOn } from '#tests/support/billing.ts';
+import { counting } from '#tests/support/counting.ts';
 import { killAt } from '#tests/support/crashing.ts';
 import { testDatabase } from '#tests/support/firestore.ts';
 import type { Actor } from '../../kernel/actor.ts';
 import { manualClock } from '../../kernel/clock.ts';
+import type { DomainEvent } from '../../kernel/event.ts';
 import { databaseOn } from '../../store/database.ts';
 import type { Driver } from '../../store/driver.ts';
 import { embeddedDatabase, embeddedDriver } from '../../store/embedded.ts';
@@ -143,6 +145,52 @@ describe.each([
     expect(await subscriptions.get(actor, id)).toMatchObject({ period: 0, problem: expect.stringContaining('2^53') });
     expect(await subscriptions.get(actor, other.subscription.id)).toMatchObject({ period: 1, problem: null });
   });
+});
+
+it('costs the same for each subscription, however many there are', async () => {
+  const costOf = async (count: number) => {
+    const driver = counting(embeddedDriver());
+    let writes = 0;
+    const transaction: Driver['transaction'] = (work) =>
+      driver.transaction(async (reader) => {
+        const decided = await work(reader);
+        writes += decided.writes.length;
+        return decided;
+      });
+    const clock = manualClock('2026-01-01T00:00:00Z');
+    const world = billingOn(databaseOn({ ...driver, transaction }, { now: clock.now }), { clock });
+    const { actor, price } = await subscribed(world);
+    for (let i = 1; i < count; i += 1) {
+      const customer = await world.customer(actor);
+      await world.subscribe(actor, { customer: customer.id, items: [{ price: price.id }] });
+    }
+    time(world, '2026-02-01T00:00:00Z');
+    writes = 0;
+    driver.taken();
+    let runs = 0;
+    for (let event: DomainEvent | undefined = dueIn(world, actor); event !== undefined; runs += 1) {
+      const page: number = runs + 1;
+      await world.runJob(billDue, event, world.services);
+      const reads = driver.taken();
+      const full = page < Math.ceil(count / subscriptionPage);
+      const bills = full ? subscriptionPage : count - (page - 1) * subscriptionPage;
+      expect(reads).toMatchObject({
+        billingSubscriptions: 1,
+        billingSettings: 1,
+        billingPrices: 1,
+        billingProducts: 1,
+      });
+      expect(reads).toMatchObject({ billingCustomers: bills, billingWallets: bills, billingSequences: 1 });
+      // Each, its invoice and its event; the series, the inbox and the next page.
+      expect(writes).toBe(3 * bills + (full ? 3 : 2));
+      writes = 0;
+      event = (await world.eventsOf(actor)).find(({ id }) => id.endsWith(`~${page}`));
+      driver.taken();
+    }
+    return runs;
+  };
+  expect(await costOf(70)).toBe(1);
+  expect(await costOf(230)).toBe(3);
 });
 
 describe('a worker that is killed at each of its calls', () => {

@@ -101,8 +101,12 @@ export const billTogether = async (due: readonly Stored<Subscription>[], how: To
   }
 };
 
+/** Whether one of them is due again, as after a period that was missed. */
+const isLate = ({ subscriptions }: Plan, { now }: BillingContext): boolean =>
+  [...subscriptions.values()].some(({ nextActionAt }) => nextActionAt !== null && Date.parse(nextActionAt) <= now);
+
 /**
- * Bills a page of what is due, and asks for the next page in the same commit. A subscription that is late by several
+ * Bills a page of what is due, and asks for the next page, where there is one, in the same commit. A subscription that is late by several
  * periods is due again on the next page, so each period gets its own invoice. Whatever is repeated, crashes or runs at
  * once: a subscription's revision and its invoice's derived id let each period be billed once.
  */
@@ -123,7 +127,8 @@ export const billDue = defineJob({
       });
       if (items.length === 0) return;
       const more = (transaction: Transaction, plan: Plan): void => {
-        if (page + 1 >= maxPages) return;
+        const isAll = items.length < limit && plan.subscriptions.size === items.length;
+        if (page + 1 >= maxPages || (isAll && !isLate(plan, context))) return;
         const data = { run, page: page + 1, ...(plan.isTaxDown ? { isTaxDown: true } : {}) };
         const id = `billing-run:${run}:${tenant}~${page + 1}`;
         transaction.emit(makeEvent(billingDue, { id, tenant, subject: tenant, data }));

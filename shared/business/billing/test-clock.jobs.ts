@@ -8,8 +8,9 @@ import { clockAdvanced } from './billing.events.ts';
 import { billTogether, subscriptionPage } from './billing-run.jobs.ts';
 import { type CollectionServices, collect } from './collection.jobs.ts';
 import type { StoredBillingSettings } from './settings.schema.ts';
+import { endCredits, endedWallets, type WalletJobServices } from './wallet.jobs.ts';
 
-export interface TestClockServices extends CollectionServices {
+export interface TestClockServices extends CollectionServices, Pick<WalletJobServices, 'wallets'> {
   readonly settingsStore: TenantStore<StoredBillingSettings>;
   readonly biller: Biller;
 }
@@ -21,7 +22,7 @@ const patience = 10;
 /**
  * Moves a tenant's own time on to where something is due next, does it there, and asks for the next step in the same
  * commit; so each renewal, charge and reminder happens at its own time, whatever the distance. What is due at one time is
- * done in one order: subscriptions, then payments, and charged by nobody else meanwhile.
+ * done in one order: subscriptions, payments, then credit that ends, and charged by nobody else meanwhile.
  */
 export const advanceClock = defineJob({
   name: 'billing.advance-clock',
@@ -29,7 +30,7 @@ export const advanceClock = defineJob({
   timeout: 120,
   maxAttempts: 20,
   handle: async ({ tenant, subject, data: { to, step } }, { commit, attempt }, services: TestClockServices) => {
-    const { subscriptions, invoices, biller, billingSettings, settingsStore, makeEvent } = services;
+    const { subscriptions, invoices, wallets, biller, billingSettings, settingsStore, makeEvent } = services;
     const stored = await settingsStore.of(tenant).get('settings');
     const at = stored?.value.testClock ?? null;
     if (stored === undefined || at === null || at > to || step >= maxSteps) return;
@@ -66,10 +67,18 @@ export const advanceClock = defineJob({
       await collect(tenant, unpaid, services, commit, { more: (transaction) => transaction.emit(next()) });
       return;
     }
+    const ending = await endedWallets(wallets, tenant, to);
+    const ended = ending.filter(({ value }) => value.endsAt !== null && value.endsAt <= at);
+    if (ended.length > 0) {
+      return endCredits(tenant, ended, services, { now: Date.parse(at) }, commit, (transaction) => {
+        transaction.emit(next());
+      });
+    }
     // Somebody began a charge before time moved on. It is to be decided at its own time, if it can be.
     const isAsked = owed.items.some(({ value }) => value.charge?.status === 'asked');
     if (isAsked && attempt <= patience) throw new OmniError('unavailable', 'A charge is being made.');
-    const times = [due.items[0]?.value.nextActionAt, owed.items[0]?.value.nextActionAt, to].flatMap((one) => one ?? []);
+    const [subscription, invoice, wallet] = [due.items[0]?.value, owed.items[0]?.value, ending[0]?.value];
+    const times = [subscription?.nextActionAt, invoice?.nextActionAt, wallet?.endsAt, to].flatMap((one) => one ?? []);
     const testClock = times.reduce((a, b) => (a < b ? a : b));
     await commit((transaction) => {
       if (testClock > at) {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isoTime } from '../../kernel/clock.ts';
 import { OmniError } from '../../kernel/errors.ts';
 import { tenantCollection } from '../../store/collection.ts';
 import { currencySchema, lineOf, timeSchema } from './billing.fields.ts';
@@ -27,6 +28,8 @@ const holdSchema = z.object({ id: z.string(), currency: currencySchema, amount, 
 export const walletSchema = z.object({
   credits: z.array(creditSchema).max(maxGrants),
   holds: z.array(holdSchema).max(maxHolds),
+  /** When the first of its credits ends, by which those that ended are found. */
+  endsAt: timeSchema.nullable().default(null),
 });
 export type Wallet = z.infer<typeof walletSchema>;
 
@@ -37,7 +40,7 @@ export const walletCollection = tenantCollection<Wallet>({
   unindexed: ['credits', 'holds'],
 });
 
-export const emptyWallet: Wallet = { credits: [], holds: [] };
+export const emptyWallet: Wallet = { credits: [], holds: [], endsAt: null };
 
 const isLive = ({ expiresAt }: { readonly expiresAt: string | null }, now: number): boolean =>
   expiresAt === null || Date.parse(expiresAt) > now;
@@ -50,10 +53,17 @@ const bySpending = (a: Credit, b: Credit): number => {
   return a.createdAt < b.createdAt ? -1 : a.createdAt > b.createdAt ? 1 : a.id < b.id ? -1 : 1;
 };
 
-const pruned = ({ credits, holds }: Wallet, now: number): Wallet => ({
-  credits: credits.filter((credit) => credit.remaining > 0 && isLive(credit, now)),
-  holds: holds.filter((hold) => isLive(hold, now)),
-});
+const walletOf = (credits: readonly Credit[], holds: Wallet['holds']): Wallet => {
+  const ends = credits.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [Date.parse(expiresAt)]));
+  return { credits: [...credits], holds, endsAt: ends.length === 0 ? null : isoTime(Math.min(...ends)) };
+};
+
+/** Without what is spent or has ended. */
+export const pruned = ({ credits, holds }: Wallet, now: number): Wallet =>
+  walletOf(
+    credits.filter((credit) => credit.remaining > 0 && isLive(credit, now)),
+    holds.filter((hold) => isLive(hold, now)),
+  );
 
 /** Credit that has ended since the wallet was written: the next change leaves it out. */
 export const expiredIn = ({ credits }: Wallet, now: number): readonly Credit[] =>
@@ -77,7 +87,7 @@ export const withCredit = (wallet: Wallet, credit: Credit, now: number): Wallet 
   const { credits, holds } = pruned(wallet, now);
   if (credits.length >= maxGrants)
     throw new OmniError('precondition-failed', `At most ${maxGrants} credits at a time.`);
-  return { credits: [...credits, credit], holds };
+  return walletOf([...credits, credit], holds);
 };
 
 /** Takes as much of `upTo` as is available, of what expires first. */
@@ -96,7 +106,8 @@ export const spend = (
     left -= taken;
     return { ...credit, remaining: credit.remaining - taken };
   });
-  return { wallet: { credits: after.filter(({ remaining }) => remaining > 0), holds }, spent };
+  const kept = after.filter(({ remaining }) => remaining > 0);
+  return { wallet: walletOf(kept, holds), spent };
 };
 
 /** Keeps credit for something that is not finished. Fails with `precondition-failed` where there is too little. */
@@ -106,7 +117,7 @@ export const withHold = (wallet: Wallet, hold: Wallet['holds'][number], now: num
     throw new OmniError('precondition-failed', 'There is not so much credit.');
   }
   if (holds.length >= maxHolds) throw new OmniError('precondition-failed', `At most ${maxHolds} holds at a time.`);
-  return { credits, holds: [...holds, hold] };
+  return walletOf(credits, [...holds, hold]);
 };
 
 /** Gives what is held back, or spends up to all of it. Fails with `not-found` where the hold is over. */
