@@ -5,6 +5,7 @@ import { booksOf, converges, type Planted, stories, workerSide } from '#tests/su
 import {
   answeredFromMemory,
   paidAtOnce,
+  withoutFailedRefunds,
   withoutRecovery,
   withoutVoidNotes,
 } from '#tests/support/stripe/planted-bugs.ts';
@@ -98,6 +99,7 @@ describe('the property', () => {
     ['books that are written apart from the record', { driver: bookedApart }],
     ['an invoice that counts as paid at once', { kinds: paidAtOnce }],
     ['credit notes that are forgotten when they are void', { kinds: withoutVoidNotes }],
+    ['refunds that are forgotten when they fail', { kinds: withoutFailedRefunds }],
     ['losses that are booked by the status of the moment', { kinds: withoutRecovery }],
     ['an answer of Stripe that is not asked for anew', { kinds: answeredFromMemory }],
   ])('finds %s', async (_bug, planted) => {

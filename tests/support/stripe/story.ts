@@ -189,7 +189,7 @@ const episodes: readonly (readonly StoryStep[])[] = [
 ];
 
 export const storySteps: fc.Arbitrary<readonly StoryStep[]> = fc
-  .array(fc.constantFrom(...episodes), { minLength: 1, maxLength: 5 })
+  .array(fc.constantFrom(...episodes), { minLength: 1, maxLength: 4 })
   .map((all) => all.flat());
 
 /** A customer with a card, and a subscription. */
