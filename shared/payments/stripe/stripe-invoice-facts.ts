@@ -101,20 +101,24 @@ const noteFacts = ({ money, settled, undone }: Maker, note: Stripe.CreditNote): 
   return [...issued, ...undone(key, due, moves(-1))];
 };
 
-/** What was paid in a way that Stripe keeps no payment of. */
+/**
+ * What was paid in a way that Stripe keeps no payment of. While one of its payments is open, it may be that one which is not
+ * told of yet.
+ */
 const unseenFacts = (
   { money, settled }: Maker,
   invoice: Stripe.Invoice,
   due: number,
-  paid: InvoiceParts['payments'],
-) => {
-  const at = invoice.status_transitions.paid_at;
+  payments: InvoiceParts['payments'],
+): readonly StripeFact[] => {
+  const { paid_at: at } = invoice.status_transitions;
   if (invoice.status !== 'paid' || at === null) return [];
-  const seen = paid
-    .filter(({ status_transitions: { paid_at: time } }) => time !== null && time <= at)
+  const isSure = (invoice.amount_paid_off_stripe ?? 0) > 0 || payments.every(({ status }) => status !== 'open');
+  const seen = payments
+    .filter(({ status, status_transitions: { paid_at: time } }) => status === 'paid' && time !== null && time <= at)
     .reduce((sum, one) => sum + money(one.amount_paid ?? 0), 0);
   const unseen = due - money(invoice.pre_payment_credit_notes_amount) - seen;
-  return unseen > 0 ? settled('outside', unseen, { outside: unseen }) : [];
+  return isSure && unseen > 0 ? settled('outside', unseen, { outside: unseen }) : [];
 };
 
 /**
@@ -136,7 +140,7 @@ export const invoiceFacts = (invoice: Stripe.Invoice, { payments, notes }: Invoi
     ...(isLost ? [fact('uncollectible', { losses: due, receivable: -due })] : []),
     ...paid.flatMap((one) => paymentFacts(maker, one)),
     ...notes.flatMap((note) => noteFacts(maker, note)),
-    ...unseenFacts(maker, invoice, due, paid),
+    ...unseenFacts(maker, invoice, due, payments),
     ...(isVoid ? [fact('void', { ...unsold, ...claim(-due) })] : []),
   ];
 };

@@ -8,6 +8,7 @@ import type { Ledger } from '../ledger/ledger.service.ts';
 import { paymentCollection } from '../payments/payment.schema.ts';
 import { subscriptionCollection } from '../subscriptions/subscription.schema.ts';
 import { createStripeAccounts } from './stripe-accounts.ts';
+import { createStripeBalances } from './stripe-balance.service.ts';
 import { createStripeBilling } from './stripe-billing.service.ts';
 import { stripeCustomerCollection } from './stripe-customer.schema.ts';
 import { stripeInvoiceCollection } from './stripe-invoice.schema.ts';
@@ -21,7 +22,7 @@ import { createStripeSync } from './stripe-sync.ts';
 export interface StripeServicesOptions {
   readonly database: Database;
   readonly client: StripeClient;
-  readonly ledger: Pick<Ledger, 'open' | 'postIn'>;
+  readonly ledger: Pick<Ledger, 'open' | 'postIn' | 'balance'>;
   readonly makeEvent: MakeEvent;
   readonly newId: NewId;
   readonly clock: Clock;
@@ -62,6 +63,7 @@ export const createStripeServices = (options: StripeServicesOptions) => {
     stripeSyncKinds: kinds,
     stripeReconciler: createStripeReconciler({ database, states, client, kinds, makeEvent, clock }),
     stripePayments: createStripePayments({ client, accounts, newId, clock }),
+    stripeBalances: createStripeBalances({ client, accounts, ledger, clock }),
     stripeBilling: createStripeBilling({ database, client, accounts, kinds, sync, newId }),
     makeEvent,
   };

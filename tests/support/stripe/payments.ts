@@ -57,7 +57,7 @@ const put = (state: AccountState, intent: Intent, type?: string): Intent => {
 const feeOf = (amount: number): number => Math.round(amount * 0.029) + 30;
 
 /** What moves the account's balance; it is negative where something is taken out. */
-const move = (
+export const move = (
   state: AccountState,
   source: { readonly id: string; readonly currency: string },
   given: Pick<BalanceTransaction, 'amount' | 'fee' | 'type'>,

@@ -4,6 +4,22 @@ import type { StripeInvoice } from '#shared/payments/stripe/stripe-invoice.schem
 import type { Seen } from '#shared/payments/stripe/stripe-kind.ts';
 import type { StripeKinds } from '#shared/payments/stripe/stripe-kinds.ts';
 
+/** A bug: a refund that failed is no refund. That it was one before is forgotten. */
+export const withoutFailedRefunds = (kinds: StripeKinds): StripeKinds => ({
+  ...kinds,
+  payment: {
+    ...kinds.payment,
+    fetch: async (stripe, id, options, times) => {
+      const seen = await kinds.payment.fetch(stripe, id, options, times);
+      const isFailed = ({ key }: StripeFact): boolean =>
+        seen?.facts.some(
+          (other) => other.key === key.replace(/:made$/, ':failed') && other.key.startsWith('refund:'),
+        ) === true;
+      return seen && { ...seen, facts: seen.facts.filter((fact) => !isFailed(fact)) };
+    },
+  },
+});
+
 type Change = (seen: Seen<StripeInvoice>, id: string) => Seen<StripeInvoice>;
 
 const withInvoices =

@@ -92,10 +92,10 @@ const credit = (
   issueCreditNote(state, target.id, { amount, tax: 100, to });
 };
 
-const direct = (state: AccountState, capture_method: 'automatic' | 'manual'): Intent =>
+const direct = (state: AccountState, capture_method: 'automatic' | 'manual', currency = 'eur'): Intent =>
   createIntent(state, {
     amount: 2_345,
-    currency: 'eur',
+    currency,
     payment_method: 'pm_card_visa',
     confirm: true,
     capture_method,
@@ -145,6 +145,7 @@ const steps = {
     ),
   direct: ({ state }) => direct(state, 'automatic'),
   'direct-late': ({ state }) => withholdFee(state, direct(state, 'automatic').id),
+  'direct-yen': ({ state }) => direct(state, 'automatic', 'jpy'),
   'fee-told': ({ state, unsettled }) => unsettled && tellFee(state, unsettled.id),
   hold: ({ state }) => direct(state, 'manual'),
   capture: ({ state, held }) => held && captureIntent(state, held.id, 1_700),
@@ -185,12 +186,12 @@ const episodes: readonly (readonly StoryStep[])[] = [
   ['hold', 'capture', 'dispute', 'dispute-won'],
   ['invoice', 'pay', 'dispute', 'dispute-lost'],
   ['invoice', 'pay', 'credit-refunded'],
+  ['direct-yen', 'refund'],
   ['direct', 'dispute', 'refund', 'dispute-won'],
 ];
 
-export const storySteps: fc.Arbitrary<readonly StoryStep[]> = fc
-  .array(fc.constantFrom(...episodes), { minLength: 1, maxLength: 5 })
-  .map((all) => all.flat());
+export const storyOf = (maxEpisodes: number): fc.Arbitrary<readonly StoryStep[]> =>
+  fc.array(fc.constantFrom(...episodes), { minLength: 1, maxLength: maxEpisodes }).map((all) => all.flat());
 
 /** A customer with a card, and a subscription. */
 export const begin = (state: AccountState): void => {
