@@ -8,7 +8,7 @@ import type { Stored } from './store.ts';
 /** The time-to-live as a Firestore timestamp, which its deletion policy wants. */
 export const expiryField = '_expireAt';
 /**
- * Random, and different after every write. Firestore keeps a document's update time when a write changes nothing, so
+ * Different after every write. Firestore keeps a document's update time when a write changes nothing, so
  * without it two writers who expect one revision could both win.
  */
 export const writeField = '_write';

@@ -248,8 +248,16 @@ const add = (sdk: Sdk, client: Firestore, batch: Batch, write: Write): void => {
 
 type Fields = Record<string, unknown>;
 
+/** Of this process, so that its writes are like no other's. */
+const writer = randomBytes(9).toString('base64url');
+let writes = 0;
+const nextWrite = (): string => {
+  writes += 1;
+  return `${writer}${writes.toString(36)}`;
+};
+
 const fieldsOf = (sdk: Sdk, { data, expireAt, vectorField }: Content): Fields => {
-  const fields: Fields = { ...data, [writeField]: randomBytes(6).toString('base64url') };
+  const fields: Fields = { ...data, [writeField]: nextWrite() };
   if (expireAt !== undefined) fields[expiryField] = sdk.Timestamp.fromMillis(expireAt);
   const vector = vectorField && data[vectorField];
   if (vectorField && Array.isArray(vector)) fields[vectorField] = sdk.FieldValue.vector(vector.map(Number));
