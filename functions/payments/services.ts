@@ -18,7 +18,7 @@ export const createServices = (runtime: Runtime) => {
   const { payments, onchain } = paymentsOn(runtime, audit);
   return {
     erasing: erasingOf(runtime),
-    ...createStripeServices({ database, client: stripeClient, makeEvent, newId, clock }),
+    ...createStripeServices({ database, client: stripeClient, ledger: payments.ledger, makeEvent, newId, clock }),
     onchain,
     crypto: createCryptoService({ database, onchain, payments, audit, clock }),
     subscriptions,

@@ -46,6 +46,7 @@ import { erasers } from '#shared/runtime/erasers.ts';
 import { erasingOf } from '#shared/runtime/erasing.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
+  apiKeyCollection,
   authSettingsCollection,
   createAuditing,
   createAuthSettingsService,
@@ -60,10 +61,13 @@ import {
   identityLinkCollection,
   keyEraser,
   linkText,
+  mayStillGive,
   newSecret,
   ownerGateCollection,
   parseLink,
+  roleCollection,
   securityPolicyCollection,
+  serviceAccountCollection,
   subjectCipher,
   userCollection,
 } from '#shared/security/index.ts';
@@ -136,7 +140,14 @@ const openPeople = (runtime: Runtime) => {
   });
   const appUrlOf = async (tenant: string): Promise<string> =>
     ((await settings.of(tenant)).appUrl ?? config.appUrl).replace(/\/$/, '');
-  return { users, audit, membership, appUrlOf };
+  const giving = mayStillGive({
+    users: userStore,
+    keys: database.platform(apiKeyCollection),
+    serviceAccounts: database.tenants(serviceAccountCollection),
+    roles: database.tenants(roleCollection),
+    clock,
+  });
+  return { users, audit, membership, appUrlOf, mayStillGive: giving };
 };
 
 const openTenancy = (runtime: Runtime) => {

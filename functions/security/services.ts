@@ -151,7 +151,7 @@ const createIdentity = (
     authSettings,
     links,
     sessions,
-    signUps: createSignUpService(common),
+    signUps: createSignUpService({ ...common, signIns }),
     accounts: createAccountService({ ...common, requirePassword: passwordProof({ ...common, guard }) }),
     signIns,
     serviceAccounts: createServiceAccountService({ database, accounts, addOne, tenants, issue, audit, newId, clock }),

@@ -15,7 +15,7 @@ import {
 } from '#shared/webhooks/index.ts';
 
 export const createServices = (runtime: Runtime) => {
-  const { config, database, bus, makeEvent, clock, metrics } = runtime;
+  const { config, database, bus, tenants, makeEvent, clock, metrics } = runtime;
   const intake = database.platform(intakeCollection);
   return {
     erasing: erasingOf(runtime),
@@ -26,6 +26,7 @@ export const createServices = (runtime: Runtime) => {
       intake,
       bus,
       accounts: database.platform(accountCollection),
+      tenants,
       makeEvent,
       clock,
     }),

@@ -102,7 +102,7 @@ export const passwordSignIns = async (ground: Ground): Promise<Row> => {
       '@node-rs/argon2 (m=19456, t=2, p=1) as often, and does nothing else. Each has the same one core for itself; ' +
       'the client and the emulators, which in the cloud are other machines, are kept off it.',
     bound:
-      'a sign-in is one verification, three reads, three commits and a publish. What the clients of Firestore and ' +
+      'a sign-in is one verification, two reads, three commits and a publish. What the clients of Firestore and ' +
       'Pub/Sub take for these calls, gRPC above all, is most of the difference.',
   };
 };

@@ -17,6 +17,7 @@ export const makeDemo = async (runtime: Runtime): Promise<{ readonly apiKey: str
     intake: database.platform(intakeCollection),
     bus,
     accounts: database.platform(accountCollection),
+    tenants,
     makeEvent,
     clock,
   });

@@ -3,9 +3,12 @@ export {
   creditMoved,
   invoiceClosed,
   invoiceFinalised,
+  invoiceOverpaid,
   invoicePaid,
+  invoicePaidBack,
   invoicePaymentReceived,
   invoicePaymentRefunded,
+  invoiceRefundAsked,
   subscriptionChanged,
 } from './billing/billing.events.ts';
 export { currencySchema, maxSeats, moneySchema as billingMoneySchema, referenceOf } from './billing/billing.fields.ts';
@@ -22,6 +25,7 @@ export {
   bookClosed,
   bookCredit,
   bookFinalised,
+  bookPaidBack,
   bookPayment,
   bookRefund,
 } from './billing/books.jobs.ts';
@@ -33,6 +37,8 @@ export {
   type Charges,
   chargeActionSchema,
   chargeSourcesSchema,
+  type RefundRequest,
+  type RefundResult,
 } from './billing/charges.ts';
 export { checkoutInputSchema, checkoutViewSchema } from './billing/checkout.service.ts';
 export { type CollectionServices, chargeInvoice, collectDue, settleCharge } from './billing/collection.jobs.ts';
@@ -52,7 +58,7 @@ export {
   entitlementDecisionSchema,
   entitlementSchema,
 } from './billing/entitlements.ts';
-export { invoiceStatusSchema, invoiceViewSchema, newInvoiceSchema } from './billing/invoice.schema.ts';
+export { invoiceStatusSchema, invoiceViewSchema, newInvoiceSchema, refundWays } from './billing/invoice.schema.ts';
 export { ledgerBooks, ledgerNames } from './billing/ledger-books.ts';
 export {
   maxBatch as maxUsageBatch,
@@ -72,7 +78,7 @@ export {
   productChangeSchema,
   productViewSchema,
 } from './billing/product.schema.ts';
-export { noteRefund, type RefundServices } from './billing/refund.jobs.ts';
+export { askRefund, creditOverpayment, noteRefund, type RefundServices } from './billing/refund.jobs.ts';
 export { billingSettingsSchema, billingSettingsViewSchema } from './billing/settings.schema.ts';
 export {
   billingSubscriptionViewSchema,

@@ -61,7 +61,7 @@ export const cacheContract = (name: string, start: () => Promise<CacheUnderTest>
       const key = freshKey();
       await cache.set(key, { of: 'an older version' }, 60);
       expect(await cache.get(key, parse)).toBeUndefined();
-      expect(await cache.getOrLoad(key, 60, parse, async () => ({ n: 5 }))).toEqual({ n: 5 });
+      expect(await cache.reader(60, parse)(key, async () => ({ n: 5 }))).toEqual({ n: 5 });
       expect(await cache.get(key, parse)).toEqual({ n: 5 });
     });
 
@@ -75,31 +75,48 @@ export const cacheContract = (name: string, start: () => Promise<CacheUnderTest>
     it('loads once for all who ask at the same time, and not again', async () => {
       const key = freshKey();
       const load = vi.fn(async () => ({ n: 7 }));
-      const values = await Promise.all(Array.from({ length: 20 }, () => cache.getOrLoad(key, 60, parse, load)));
+      const values = await Promise.all(Array.from({ length: 20 }, () => cache.reader(60, parse)(key, load)));
       expect(values).toEqual(Array.from({ length: 20 }, () => ({ n: 7 })));
-      await cache.getOrLoad(key, 60, parse, load);
+      await cache.reader(60, parse)(key, load);
       expect(load).toHaveBeenCalledTimes(1);
+    });
+
+    it('parses what it has once, and gives all readers the same, which nobody can change', async () => {
+      const key = freshKey();
+      const counted = vi.fn((value: unknown) => z.object({ n: z.array(z.number()) }).parse(value));
+      const read = cache.reader(60, counted);
+      const load = async () => ({ n: [1] });
+      await read(key, load);
+      const [one, other] = [await read(key, load), await read(key, load)];
+      expect(one).toEqual({ n: [1] });
+      expect(other).toBe(one);
+      expect(counted).toHaveBeenCalledTimes(1);
+      expect(() => one.n.push(2)).toThrow(TypeError);
+      await cache.set(key, { n: [3] }, 60);
+      expect(await read(key, load)).toEqual({ n: [3] });
+      await cache.delete(key);
+      expect(await read(key, async () => ({ n: [4] }))).toEqual({ n: [4] });
     });
 
     it('passes a failed load on to all who wait, and keeps nothing of it', async () => {
       const key = freshKey();
-      const failing = () => cache.getOrLoad(key, 60, parse, () => Promise.reject(new Error('no')));
+      const failing = () => cache.reader(60, parse)(key, () => Promise.reject(new Error('no')));
       const outcomes = await Promise.allSettled([failing(), failing(), failing()]);
       expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-      expect(await cache.getOrLoad(key, 60, parse, async () => ({ n: 1 }))).toEqual({ n: 1 });
+      expect(await cache.reader(60, parse)(key, async () => ({ n: 1 }))).toEqual({ n: 1 });
     });
 
     it('does not keep what was being loaded when the key was deleted', async () => {
       const key = freshKey();
       const { promise, resolve } = Promise.withResolvers<{ n: number }>();
       const started = Promise.withResolvers<void>();
-      const loading = cache.getOrLoad(key, 60, parse, () => {
+      const loading = cache.reader(60, parse)(key, () => {
         started.resolve();
         return promise;
       });
       await started.promise;
       await cache.delete(key);
-      const later = cache.getOrLoad(key, 60, parse, async () => ({ n: 2 }));
+      const later = cache.reader(60, parse)(key, async () => ({ n: 2 }));
       expect(await later).toEqual({ n: 2 });
       resolve({ n: 1 });
       expect(await loading).toEqual({ n: 1 });

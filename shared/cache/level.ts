@@ -1,4 +1,4 @@
-import type { Cache } from './cache.ts';
+import type { Cache, ReadThrough } from './cache.ts';
 
 /** Where a cache keeps its texts. Reads and writes never throw: what does not answer is empty. */
 export interface Level {
@@ -25,6 +25,24 @@ interface Flight {
   stale: boolean;
 }
 
+/** A value as it was parsed of a text. */
+interface Known<T> {
+  readonly text: string;
+  readonly value: T;
+}
+
+/** Of one reader: so many, none of a longer text. */
+const maxKnown = 1_000;
+const maxKnownText = 10_000;
+
+const frozen = <T>(value: T): T => {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const part of Object.values(value)) frozen(part);
+  }
+  return value;
+};
+
 /** JSON, parsing and coalesced loading over any level. */
 export const cacheOver = (level: Level): Cache => {
   const flights = new Map<string, Flight>();
@@ -36,9 +54,7 @@ export const cacheOver = (level: Level): Cache => {
     await level.remove(key);
   };
 
-  const get: Cache['get'] = async (key, parse) => {
-    const text = await level.read(key);
-    if (text === undefined) return undefined;
+  const decoded = async <T>(key: string, text: string, parse: (value: unknown) => T): Promise<T | undefined> => {
     try {
       return parse(JSON.parse(text));
     } catch {
@@ -48,15 +64,18 @@ export const cacheOver = (level: Level): Cache => {
     }
   };
 
+  const get: Cache['get'] = async (key, parse) => {
+    const text = await level.read(key);
+    return text === undefined ? undefined : decoded(key, text, parse);
+  };
+
   const set: Cache['set'] = async (key, value, ttl) => {
     const text = encode(value);
     if (text === undefined || !(ttl > 0)) await level.remove(key);
     else await level.write(key, text, ttl);
   };
 
-  const getOrLoad: Cache['getOrLoad'] = async (key, ttl, parse, load) => {
-    const cached = await get(key, parse);
-    if (cached !== undefined) return cached;
+  const loaded = async <T>(key: string, ttl: number, parse: (value: unknown) => T, load: () => Promise<T>) => {
     const running = flights.get(key);
     if (running !== undefined) return parse(await running.value);
 
@@ -74,5 +93,25 @@ export const cacheOver = (level: Level): Cache => {
     }
   };
 
-  return { get, set, delete: remove, getOrLoad, shared: level.shared, close: () => level.close() };
+  const reader = <T>(ttl: number, parse: (value: unknown) => T): ReadThrough<T> => {
+    const known = new Map<string, Known<T>>();
+    const parsed = async (key: string): Promise<Known<T> | undefined> => {
+      const text = await level.read(key);
+      const before = known.get(key);
+      if (text !== undefined && before?.text === text) return before;
+      known.delete(key);
+      const value = text === undefined ? undefined : await decoded(key, text, (read) => ({ of: frozen(parse(read)) }));
+      if (text === undefined || value === undefined) return undefined;
+      const now = { text, value: value.of };
+      if (known.size >= maxKnown) known.clear();
+      if (text.length <= maxKnownText) known.set(key, now);
+      return now;
+    };
+    return async (key, load) => {
+      const found = await parsed(key);
+      return found === undefined ? loaded(key, ttl, parse, load) : found.value;
+    };
+  };
+
+  return { get, set, delete: remove, reader, shared: level.shared, close: () => level.close() };
 };

@@ -90,7 +90,7 @@ describe.skipIf(!redisIsInstalled)('on a real Redis (skipped where redis-server 
     await server.stop();
     expect(await cache.get('gone', text)).toBeUndefined();
     await cache.set('gone', 'y', 60);
-    expect(await cache.getOrLoad('gone', 60, text, async () => 'loaded')).toBe('loaded');
+    expect(await cache.reader(60, text)('gone', async () => 'loaded')).toBe('loaded');
     await expect(createRedisCounter(client).add('k', 1, 60)).rejects.toMatchObject({ code: 'unavailable' });
     await server.start();
     await vi.waitFor(
@@ -124,7 +124,8 @@ describe('without any Redis', () => {
     const client = createRedisClient({ url: 'redis://127.0.0.1:1', onError: (error) => failures.push(error) });
     const cache = createRedisCache(client);
     const started = performance.now();
-    for (let i = 0; i < 100; i += 1) expect(await cache.getOrLoad('k', 60, text, async () => 'loaded')).toBe('loaded');
+    const read = cache.reader(60, text);
+    for (let i = 0; i < 100; i += 1) expect(await read('k', async () => 'loaded')).toBe('loaded');
     expect(performance.now() - started).toBeLessThan(1_000);
     expect(failures.length).toBeLessThanOrEqual(4);
     await client.close();

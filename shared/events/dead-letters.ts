@@ -9,7 +9,13 @@ import type { Database, Store, Transaction } from '../store/store.ts';
 import { parseEvent } from './define-event.ts';
 import { type InboxEntry, inboxRetention } from './inbox.ts';
 
-/** An event that a job gave up on. Kept as long as the inbox, so that a redrive repeats no other job's work. */
+/**
+ * Milliseconds for which a letter is kept: a day less than the inbox knows what other jobs of the event have done, which is
+ * longer than any job goes on trying. So a redrive repeats nobody else's work.
+ */
+const letterRetention = inboxRetention - 86_400_000;
+
+/** An event that a job gave up on. */
 export const deadLetterSchema = z.object({
   job: z.string(),
   eventType: z.string(),
@@ -60,7 +66,7 @@ export const createDeadLetters = ({ database, letters, inbox, clock }: DeadLette
       reason,
       attempts,
       failedAt: isoTime(clock.now()),
-      expiresAt: isoTime(clock.now() + inboxRetention),
+      expiresAt: isoTime(clock.now() + letterRetention),
     });
   },
   list: async ({ limit, cursor }) => {

@@ -19,6 +19,8 @@ export interface JobRunnerOptions {
   readonly database: Pick<Database, 'transaction'>;
   readonly inbox: Inbox;
   readonly deadLetters: DeadLetters;
+  /** Whether a tenant is gone for good, so that nothing may be written for it any more. None is where absent. */
+  readonly isErased?: (tenant: string) => Promise<boolean>;
   readonly logger: Logger;
 }
 
@@ -33,7 +35,9 @@ const isPermanent = (error: unknown): boolean => error instanceof z.ZodError || 
 const reasonOf = (error: unknown): string =>
   isOmniError(error) ? error.code : error instanceof Error ? error.name : 'unknown';
 
-export const createJobRunner = ({ database, inbox, deadLetters, logger }: JobRunnerOptions): RunJob => {
+export const createJobRunner = (options: JobRunnerOptions): RunJob => {
+  const { database, inbox, deadLetters, isErased = async () => false, logger } = options;
+
   const bury = (job: Job<never>, event: DomainEvent, entry: Stored<InboxEntry>, reason: string) =>
     database.transaction((transaction) => {
       inbox.settle(transaction, entry, 'dead');
@@ -58,6 +62,8 @@ export const createJobRunner = ({ database, inbox, deadLetters, logger }: JobRun
 
   return async (job, event, services) => {
     if (!job.eventTypes.some((type) => matchesType(type, event.type))) return 'ignored';
+    // It came late: from a retry, or a redrive.
+    if (await isErased(event.tenant)) return 'ignored';
     const claim = await inbox.claim(`${job.name}:${event.id}`, job.timeout * 1000 + leaseMargin);
     if (claim.state === 'settled') return 'duplicate';
     if (claim.state === 'busy') return 'busy';

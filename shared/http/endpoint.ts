@@ -20,7 +20,10 @@ export type Access =
   | 'internal'
   | 'public';
 
-/** For calls that give access away, take it from somebody, or can't be undone: within 15 minutes, by two factors. */
+/**
+ * For calls that give access away, take it from somebody, lead money or mail elsewhere, or can't be undone: within 15
+ * minutes, by two factors.
+ */
 export const sensitive: StepUp = { maxAge: 900, acr: 'aal2' };
 
 /** The contract of one operation. The parser, the types and the OpenAPI document all come from it. */

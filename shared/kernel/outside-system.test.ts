@@ -54,6 +54,12 @@ describe('an outside system', () => {
     expect(refusing.calls()).toBe(1);
   });
 
+  it('is not said to have done nothing where it was asked before, gave no answer, and then wants a pause', async () => {
+    const { system } = open();
+    const call = failing([down(), new OmniError('rate-limited', 'slow', { retryAfter: 60 })]).call;
+    await expect(system.call(call)).rejects.toMatchObject({ code: 'unavailable', retryAfter: 60 });
+  });
+
   it('is waited for when it asks for a short pause, and left in peace when it asks for a long one', async () => {
     const { system, clock } = open();
     expect(await system.call(failing([new OmniError('rate-limited', 'slow', { retryAfter: 2 })]).call)).toBe('answer');

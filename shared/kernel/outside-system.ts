@@ -22,7 +22,8 @@ export interface OutsideSystemOptions {
 export interface OutsideSystem {
   /**
    * Makes one call, again after `unavailable` and after `rate-limited` where the pause is short. So what is called must be
-   * safe to repeat: a read, or a write with an idempotency key. Fails as the last attempt did. While the system is
+   * safe to repeat: a read, or a write with an idempotency key. Fails as the last attempt did; but `unavailable` where
+   * that was `rate-limited` and an earlier one had no answer, for that one may have had its effect. While the system is
    * down, or wants to be left in peace, it fails at once.
    */
   call<R>(attempt: (signal: AbortSignal) => Promise<R>): Promise<R>;
@@ -95,14 +96,23 @@ export const outsideSystem = (options: OutsideSystemOptions): OutsideSystem => {
     return asked <= maxPause ? asked : undefined;
   };
 
+  /** That an attempt was not let in says nothing of the one before it. */
+  const unsure = (error: unknown): unknown => {
+    if (!isOmniError(error, 'rate-limited')) return error;
+    const message = `${name} gave no answer to rely on, and wants a pause.`;
+    return new OmniError('unavailable', message, { cause: error, retryAfter: error.retryAfter ?? 1 });
+  };
+
   return {
     call: async (attempt) => {
+      let isUnknown = false;
       for (let made = 1; ; made += 1) {
         try {
           return await once(attempt);
         } catch (error) {
           const before = pauseAfter(error, made);
-          if (before === undefined) throw error;
+          if (before === undefined) throw isUnknown ? unsure(error) : error;
+          isUnknown ||= isOmniError(error, 'unavailable');
           await wait(before);
         }
       }

@@ -23,7 +23,12 @@ import {
 import { createLedger } from './ledger/ledger.service.ts';
 import { createBalances } from './payments/balances.ts';
 import { createPaymentDriver } from './payments/payment.driver.ts';
-import { parkedPaymentCollection, paymentCollection, paymentWatchCollection } from './payments/payment.schema.ts';
+import {
+  openAt,
+  parkedPaymentCollection,
+  paymentCollection,
+  paymentWatchCollection,
+} from './payments/payment.schema.ts';
 import { createPaymentService } from './payments/payment.service.ts';
 import { createPaymentSync } from './payments/payment.sync.ts';
 import { createPayPalOrders } from './paypal/paypal-orders.service.ts';
@@ -80,6 +85,7 @@ export const createPayments = (options: PaymentsOptions) => {
     ...options,
     accounts: database.tenants(gatewayAccountCollection),
     index: accountIndex,
+    openPayments: async (tenant, account) => (await payments.of(tenant).aggregate({ where: openAt(account) })).count,
   });
   const routingRules = createRoutingRules({ ...options, rules: database.tenants(routingRuleCollection) });
   const sync = createPaymentSync({ ...options, payments, watches, disputes, accounts: gatewayAccounts, ledger });

@@ -44,6 +44,7 @@ export {
   tombstoneCollection,
 } from './tenants/tenant.schema.ts';
 export { createTenantService, type TenantService, type TenantView } from './tenants/tenant.service.ts';
+export { erasedTenants, type Standing, type StandingOf, tenantStanding } from './tenants/tenant.standing.ts';
 export {
   dailyDigest,
   digestDue,

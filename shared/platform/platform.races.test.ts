@@ -44,7 +44,9 @@ describe.each(['embedded', 'firestore'] as const)('twenty at once on the %s stor
   it('accept one invitation once', async () => {
     const { runtime, services } = await opening;
     await runtime.tenants.ensure('inviting', { name: 'x' });
-    const actor = systemActor('inviting', 'test');
+    const admin = { email: 'admin@example.com', emailVerified: true, roles: ['admin'] };
+    const { id } = await services.users.create('inviting', admin);
+    const actor = { ...systemActor('inviting', id), kind: 'user' as const };
     const mails: string[] = [];
     runtime.bus.subscribe('listen', async (body) => {
       const text = JSON.stringify(body);
@@ -60,7 +62,7 @@ describe.each(['embedded', 'firestore'] as const)('twenty at once on the %s stor
       winners: 1,
       codes: ['unauthenticated'],
     });
-    expect(await services.membership.count('inviting')).toBe(1);
+    expect(await services.membership.count('inviting')).toBe(2);
     expect(runtime.database.platform(outboxCollection)).toBeDefined();
   });
 

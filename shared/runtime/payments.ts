@@ -74,6 +74,7 @@ export const paymentsOn = (
     intake: database.platform(intakeCollection),
     bus,
     accounts: database.platform(providerAccounts),
+    tenants,
     makeEvent,
     clock,
   });

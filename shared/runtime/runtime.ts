@@ -20,10 +20,12 @@ import {
   createTenantService,
   customDomainCollection,
   dailyCountCollection,
+  erasedTenants,
   type Quotas,
   quotaGateCollection,
   type TenantService,
   tenantCollection,
+  tombstoneCollection,
 } from '../platform/index.ts';
 import {
   type ApiKeyService,
@@ -246,13 +248,14 @@ export const createRuntime = async (service: string, config: Config, parts: Runt
     inbox: inboxEntries,
     clock,
   });
+  const tenants = createTenantService({ database, tenants: database.platform(tenantCollection), clock });
   const runJob = createJobRunner({
     database,
     inbox: createInbox({ entries: inboxEntries, clock }),
     deadLetters,
+    isErased: erasedTenants({ tenants, tombstones: database.platform(tombstoneCollection), clock }),
     logger,
   });
-  const tenants = createTenantService({ database, tenants: database.platform(tenantCollection), clock });
   const quotas = openQuotas(database, tenants, clock);
   const keys = database.platform(apiKeyCollection);
   const entries = database.tenants(auditEntryCollection);
@@ -261,7 +264,13 @@ export const createRuntime = async (service: string, config: Config, parts: Runt
   const addOne = bounded(database, database.tenants(countGateCollection));
   const roles = createRoleService({ database, roles: database.tenants(roleCollection), addOne, audit, clock });
   const protector = keyProtector(signingManagement);
-  const signingKeys = createSigningKeys({ database, keys: database.platform(signingKeyCollection), protector, clock });
+  const signingKeys = createSigningKeys({
+    database,
+    keys: database.platform(signingKeyCollection),
+    protector,
+    audit,
+    clock,
+  });
   const authenticateToken = tokenAuthentication({
     verify: tokenVerifier({ ...config.tokens, load: signingKeys.published, clock }),
     sessions: database.tenants(sessionCollection),

@@ -3,10 +3,11 @@ import type { EventType, MakeEvent } from '../events/define-event.ts';
 import { grouped } from '../events/grouped.ts';
 import { inboxRetention } from '../events/inbox.ts';
 import { type Clock, isoTime } from '../kernel/clock.ts';
-import { isOmniError } from '../kernel/errors.ts';
+import { isOmniError, OmniError } from '../kernel/errors.ts';
 import { platformTenant } from '../kernel/event.ts';
 import { derivedId } from '../kernel/ids.ts';
 import { canonicalJson } from '../kernel/json.ts';
+import { type TenantService, tenantStanding } from '../platform/index.ts';
 import type { Database, Store } from '../store/store.ts';
 import { intakeKeeper } from './intake.keeper.ts';
 import type { Account, Intake } from './intake.schema.ts';
@@ -28,14 +29,16 @@ export interface Delivery<D extends Readonly<Record<string, unknown>>> {
   readonly data: D;
 }
 
-export type Accepted = 'published' | 'duplicate' | 'parked';
+/** `ignored`: its tenant is being erased, or was. */
+export type Accepted = 'published' | 'duplicate' | 'parked' | 'ignored';
 
 export interface IntakeService {
   /**
    * Publishes the event, and then keeps the fact that the webhook came. When this returns, nothing can be lost any
    * more; when it throws, the provider is to retry. A webhook that comes again, or a crash between the two, publishes
    * the event again under the same id, and jobs know it by that: so the usual case costs one document and no outbox
-   * entry. While the bus is down the event waits in the outbox, committed together with the intake.
+   * entry. While the bus is down the event waits in the outbox, committed together with the intake. Fails with
+   * `unavailable` for a tenant whose erasure is about to begin: it may be restored before the provider tries again.
    */
   accept<D extends Readonly<Record<string, unknown>>>(delivery: Delivery<D>): Promise<Accepted>;
   /** Whose an account is; undefined where nobody has connected it, as far as this instance knows. */
@@ -54,6 +57,7 @@ export interface IntakeOptions {
   readonly intake: Store<Intake>;
   readonly bus: Pick<Bus, 'publish'>;
   readonly accounts: Store<Account>;
+  readonly tenants: Pick<TenantService, 'get'>;
   readonly makeEvent: MakeEvent;
   readonly clock: Clock;
 }
@@ -72,11 +76,13 @@ export const createIntakeService = ({
   intake,
   bus,
   accounts,
+  tenants,
   makeEvent,
   clock,
 }: IntakeOptions): IntakeService => {
   const publish = grouped(bus.publish, 100);
   const keep = intakeKeeper({ database, intake });
+  const standingOf = tenantStanding({ tenants, clock });
   const known = new Map<string, { readonly account: Account; readonly until: number }>();
 
   const accountOf = async (provider: string, account: string): Promise<Account | undefined> => {
@@ -91,6 +97,13 @@ export const createIntakeService = ({
   };
   const tenantOf = async (provider: string, account: string): Promise<string | undefined> =>
     (await accountOf(provider, account))?.tenant;
+
+  /** An instance that still knows an account of a tenant that was erased must not write for it. */
+  const mayKeep = async (tenant: string): Promise<boolean> => {
+    const standing = await standingOf(tenant);
+    if (standing === 'closing') throw new OmniError('unavailable', 'Nothing is taken for this tenant at the moment.');
+    return standing === 'open';
+  };
 
   /** Keeps which webhook the tenant's account has now. */
   const renew = async (id: string, tenant: string, webhook: Account['webhook']): Promise<boolean> => {
@@ -108,36 +121,42 @@ export const createIntakeService = ({
       transaction.emit(makeEvent(accountConnected, { tenant, subject, data: { provider, account } }));
     });
 
+  const take = async <D extends Readonly<Record<string, unknown>>>(
+    { provider, account, eventId, type, eventType, subject, occurredAt, data }: Delivery<D>,
+    tenant: string | undefined,
+  ): Promise<Accepted> => {
+    const id = derivedId('whk', provider, account, eventId);
+    const event = makeEvent(eventType, { id, tenant: tenant ?? platformTenant, subject, data });
+    const now = clock.now();
+    const entry: Intake = {
+      provider,
+      account,
+      type,
+      tenant: tenant ?? null,
+      receivedAt: isoTime(now),
+      expiresAt: isoTime(now + retention),
+      ...(tenant === undefined ? { parked: JSON.stringify(event) } : {}),
+    };
+    if (occurredAt !== undefined && now - occurredAt > old && (await intake.get(id)) !== undefined) return 'duplicate';
+    const waits =
+      tenant === undefined ||
+      (await publish(event).then(
+        () => false,
+        () => true,
+      ));
+    const isNew = await keep({ id, entry, ...(waits && tenant !== undefined ? { event } : {}) });
+    if (!isNew) return 'duplicate';
+    if (tenant !== undefined) return 'published';
+    // The account may have been connected since we looked, and its release may have come before this entry.
+    const meanwhile = await tenantOf(provider, account);
+    if (meanwhile !== undefined) await release(provider, account, meanwhile);
+    return 'parked';
+  };
+
   return {
-    accept: async ({ provider, account, eventId, type, eventType, tenant: proven, subject, occurredAt, data }) => {
-      const id = derivedId('whk', provider, account, eventId);
-      const tenant = proven ?? (await tenantOf(provider, account));
-      const event = makeEvent(eventType, { id, tenant: tenant ?? platformTenant, subject, data });
-      const now = clock.now();
-      const entry: Intake = {
-        provider,
-        account,
-        type,
-        tenant: tenant ?? null,
-        receivedAt: isoTime(now),
-        expiresAt: isoTime(now + retention),
-        ...(tenant === undefined ? { parked: JSON.stringify(event) } : {}),
-      };
-      if (occurredAt !== undefined && now - occurredAt > old && (await intake.get(id)) !== undefined)
-        return 'duplicate';
-      const waits =
-        tenant === undefined ||
-        (await publish(event).then(
-          () => false,
-          () => true,
-        ));
-      const isNew = await keep({ id, entry, ...(waits && tenant !== undefined ? { event } : {}) });
-      if (!isNew) return 'duplicate';
-      if (tenant !== undefined) return 'published';
-      // The account may have been connected since we looked, and its release may have come before this entry.
-      const meanwhile = await tenantOf(provider, account);
-      if (meanwhile !== undefined) await release(provider, account, meanwhile);
-      return 'parked';
+    accept: async (delivery) => {
+      const tenant = delivery.tenant ?? (await tenantOf(delivery.provider, delivery.account));
+      return tenant === undefined || (await mayKeep(tenant)) ? take(delivery, tenant) : 'ignored';
     },
     accountOf,
     connect: async (provider, account, tenant, webhook) => {

@@ -341,6 +341,21 @@ describe('a dead letter', () => {
     expect(items[0]?.reason).toBe('Error');
   });
 
+  it('is gone before anybody forgets that the other jobs of its event are done', async () => {
+    const { there, event } = await placed();
+    const sibling = { ...book, name: 'shop.count' };
+    expect(await processIn(there).deliver(sibling, event)).toBe('done');
+    const job = failing(new Error('broken'));
+    // As long as a job goes on trying.
+    there.clock.advance(20 * 3_600_000);
+    for (let i = 0; i < 3; i += 1) await processIn(there).deliver(job, event);
+    const { items } = await processIn(there).deadLetters.list({ limit: 10 });
+    there.clock.advance(13 * 86_400_000 - 1);
+    expect(await processIn(there).deliver(sibling, event)).toBe('duplicate');
+    there.clock.advance(1);
+    await expect(processIn(there).deadLetters.redrive(items[0]?.id ?? '')).rejects.toMatchObject({ code: 'not-found' });
+  });
+
   it('that does not exist can not be redriven', async () => {
     await expect(processIn(world()).deadLetters.redrive('none')).rejects.toMatchObject({ code: 'not-found' });
   });

@@ -41,7 +41,9 @@ describe('of twenty at once', () => {
     const email = 'verify@example.com';
     await post('/sign-up', { tenant: 'acme', email, password: goodPassword });
     const body = { token: await tokenTo(email), password: goodPassword };
-    expect(tally(await atOnce(() => post('/email/verify', body)))).toEqual({ 200: 1, 401: 19 });
+    // Each takes an attempt at the password, of which there are ten: whoever comes after them is told to wait.
+    const { 200: opened, 401: late = 0, 429: waiting = 0 } = tally(await atOnce(() => post('/email/verify', body)));
+    expect([opened, late + waiting]).toEqual([1, 19]);
     expect((await post('/email/verify', body)).status).toBe(401);
   });
 

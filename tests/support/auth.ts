@@ -75,7 +75,7 @@ const makeFactors = async (runtime: TestRuntime, tenant: string, user: string) =
   const at = '2026-01-01T00:00:00.000Z';
   const totp = { id: `otp-of-${user}`, name: 'App', secret: 'ABCDEFGH', lastStep: 0, confirmedAt: at };
   const resets = [`rst_1${user.slice(4)}`, `rst_2${user.slice(4)}`] as const;
-  const profile = { ...noProfile, totps: [totp], reset: resets[1] };
+  const profile = { ...noProfile, totps: [totp], passkeys: 1, reset: resets[1] };
   await runtime.database.tenants(mfaProfileCollection).of(tenant).create(user, profile);
   const reset = {
     user,

@@ -48,6 +48,13 @@ export const makeBilling = async (operations: readonly Operation[], key: string,
     return id;
   };
   const invoice = await open();
+  /** One of which something is to be paid back. */
+  const overpaid = async (): Promise<string> => {
+    const id = await open();
+    await send('POST', 'invoices/{id}/pay', {}, { id });
+    await send('POST', 'invoices/{id}/credit-notes', { reason: 'Outage', refund: 'elsewhere' }, { id });
+    return id;
+  };
   // What can be done once needs one of its own.
   const invoices = {
     finalise: await draft(),
@@ -56,6 +63,7 @@ export const makeBilling = async (operations: readonly Operation[], key: string,
     'give-up': await open(),
     charge: await open(),
     'credit-notes': await open(),
+    refunds: await overpaid(),
   };
   const acted = async (verb: string, body?: unknown): Promise<string> => {
     const id = await make('subscriptions', subscribed);
@@ -159,6 +167,7 @@ export const billingRequests = (
     'POST invoices': { customer, lines: [{ description: 'Work', unitAmount: 1_000 }] },
     'POST invoices/{id}/pay': {},
     'POST invoices/{id}/charge': { returnUrl: 'https://app.example.com/' },
+    'POST invoices/{id}/refunds': { to: 'elsewhere', amount: 1 },
     'POST invoices/{id}/credit-notes': { reason: 'Outage', lines: [{ line: 0, amount: 1 }], refund: 'elsewhere' },
     'POST ../monetization/decisions': { customer, feature: 'sso' },
     'POST ../monetization/experiments': { name: 'Trial', variants, baseRate: 0.1, effect: 0.02 },

@@ -1,8 +1,11 @@
 import { createHmac } from 'node:crypto';
 import * as z from 'zod';
+import { problemSchema } from '#shared/http/problem.ts';
 import { systemActor } from '#shared/kernel/actor.ts';
 import {
   createPasswordHasher,
+  mfaOverviewSchema,
+  mfaSignInSchema,
   newTotpSchema,
   securityPolicySchema,
   signInResultSchema,
@@ -42,6 +45,19 @@ export interface Person {
 }
 
 const passwordHash = createPasswordHasher().hash(goodPassword);
+
+/** The app that passkeys are made in, and the settings that allow it to. */
+export const passkeyOrigin = 'https://app.example.com';
+export const passkeys = { rpId: 'app.example.com', rpName: 'Example', origins: [passkeyOrigin] };
+
+export const refusal = async (response: Response) => {
+  const { status, code } = problemSchema.parse(await response.json());
+  return [status, code];
+};
+
+/** What an access token says. */
+export const claimsOf = (token: string): unknown =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
 
 /** The security function, and people in it who have second factors. */
 export const mfaWorld = (runtime: TestRuntime) => {
@@ -120,9 +136,35 @@ export const mfaWorld = (runtime: TestRuntime) => {
     await services.policyService.update(actor, update);
   };
 
+  const overview = async (key: string) =>
+    mfaOverviewSchema.parse(await (await request(world.app, '/api/v1/mfa', { key })).json());
+
+  /** The tokens of a sign-in that nothing more is asked of. */
+  const opened = async (response: Response) => {
+    const result = mfaSignInSchema.parse(await response.json());
+    if (result.status !== 'complete') throw new Error('More is asked for.');
+    return result;
+  };
+
+  /** What was mailed to an address, the oldest first. */
+  const mailsTo = async (email: string) => {
+    await runtime.bus.idle();
+    return world.mails.filter(({ to }) => to === email).map(({ template }) => template);
+  };
+
+  /** What events told of somebody, the oldest first. */
+  const eventsOf = async (user: string) => {
+    await runtime.bus.idle();
+    return world.events.filter(({ data }) => data.user === user).map(({ type }) => type);
+  };
+
   return {
     ...world,
     mfa,
+    overview,
+    opened,
+    mailsTo,
+    eventsOf,
     person,
     refreshed,
     addTotp,

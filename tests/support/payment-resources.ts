@@ -46,6 +46,7 @@ const paymentOf = (tenant: string): Payment => ({
   hash: 'x',
   attempts: [],
   captureRequested: null,
+  captureRequestedAt: null,
   refunds: [
     {
       id: `ref_of_${tenant}`,
@@ -54,7 +55,9 @@ const paymentOf = (tenant: string): Payment => ({
       reason: null,
       status: 'succeeded',
       gatewayReference: `arf_of_${tenant}`,
+      detail: null,
       createdAt: at,
+      askedAt: at,
     },
   ],
   disputes: [],

@@ -2,8 +2,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { text } from 'node:stream/consumers';
 import Stripe from 'stripe';
 import * as z from 'zod';
-import { completeCheckout, payInvoice, renewSubscription } from './stripe/billing.ts';
+import { completeCheckout, renewSubscription } from './stripe/billing.ts';
 import { decodeForm } from './stripe/form.ts';
+import { payInvoice } from './stripe/invoices.ts';
 import { expanded, operations } from './stripe/operations.ts';
 import { charge, openDispute } from './stripe/payments.ts';
 import { type AccountState, find, type StripeEvent, StripeRefusal } from './stripe/state.ts';
@@ -79,6 +80,8 @@ const newState = (
     prices: new Map(),
     subscriptions: new Map(),
     invoices: new Map(),
+    invoicePayments: new Map(),
+    creditNotes: new Map(),
     sessions: new Map(),
     events,
     deleted: new Set(),
@@ -92,9 +95,10 @@ const newState = (
     },
   };
   const recurring = { interval: 'month', interval_count: 1 };
-  const made = { object: 'price', created: now(), livemode, currency: 'eur' };
+  const made = { object: 'price', created: now(), livemode, currency: 'eur', percent: 0 };
   state.prices.set('price_monthly', { ...made, id: 'price_monthly', unit_amount: 1_500, recurring });
   state.prices.set('price_yearly', { ...made, id: 'price_yearly', unit_amount: 15_000, recurring });
+  state.prices.set('price_taxed', { ...made, id: 'price_taxed', unit_amount: 999, percent: 19, recurring });
   state.prices.set('price_once', { ...made, id: 'price_once', unit_amount: 900, recurring: null });
   return state;
 };
@@ -257,7 +261,7 @@ export const startStripeServer = async (
       const state = of(account);
       charge(state, { ...find(state.intents, id), payment_method: 'pm_card_visa' });
     },
-    dispute: (account, intent) => openDispute(of(account), intent),
+    dispute: (account, intent) => void openDispute(of(account), intent),
     renew: (account, subscription) => renewSubscription(of(account), subscription),
     pay: (account, invoice) => void payInvoice(of(account), invoice),
     complete: (account, session) => {

@@ -1,10 +1,20 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import * as z from 'zod';
 import { createServices } from '#functions/security/services.ts';
+import { pageSchema } from '#shared/http/page.ts';
+import { problemSchema } from '#shared/http/problem.ts';
 import { systemActor } from '#shared/kernel/actor.ts';
-import { threatRulesSchema } from '#shared/security/index.ts';
-import type { TestRuntime } from './runtime.ts';
+import {
+  createPasswordHasher,
+  incidentViewSchema,
+  signInResultSchema,
+  threatRulesSchema,
+  userCollection,
+} from '#shared/security/index.ts';
+import { authWorld, base, goodPassword } from './auth.ts';
+import { request, type TestRequest, type TestRuntime } from './runtime.ts';
 
 const path = '/api/v1/threat-detection';
 
@@ -59,6 +69,92 @@ export const makeThreats = async (
     [`${path}/allowances/{id}`]: { id: allowance?.id ?? '' },
     [`${path}/users/{id}/risk`]: { id: user.id },
   };
+};
+
+/** Where people sign in from. */
+export const berlin = '130.149.7.201';
+export const laptop = 'Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0';
+const hour = 3_600_000;
+
+export interface From {
+  readonly ip?: string;
+  readonly knownDevice?: string;
+  readonly userAgent?: string;
+}
+
+export const answerOf = async (response: Response) => ({
+  status: response.status,
+  ...problemSchema.pick({ code: true, detail: true }).parse(await response.json()),
+});
+
+export const completed = async (response: Response) => {
+  const result = signInResultSchema.parse(await response.json());
+  if (result.status !== 'complete') throw new Error('A second factor is asked for.');
+  return result;
+};
+
+export const idsOf = async (response: Response) =>
+  pageSchema(z.looseObject({ id: z.string() })).parse(await response.json()).items;
+
+/** The security function, in which people sign in from somewhere. It is a Monday morning. */
+export const threatWorld = (runtime: TestRuntime) => {
+  const world = authWorld(runtime);
+  const { app } = world;
+  const passwordHash = createPasswordHasher().hash(goodPassword);
+  let tenants = 0;
+  runtime.clock.set(Date.parse('2026-03-02T09:00:00.000Z'));
+
+  /** A tenant of its own for each test: what is counted in one says nothing of another. */
+  const newTenant = async (): Promise<{ readonly id: string; readonly key: string }> => {
+    tenants += 1;
+    const id = `victim-${tenants}`;
+    await world.tenant(id);
+    return { id, key: await runtime.key(id, ['threats:read', 'threats:write', 'security:read']) };
+  };
+
+  const send = (at: string, options: TestRequest = {}) => request(app, `${path}${at}`, options);
+
+  const incidentsOf = async (key: string, query = '') => {
+    await runtime.bus.idle();
+    const items = await idsOf(await send(`/incidents?limit=200${query}`, { key }));
+    return Promise.all(
+      items.map(async ({ id }) => incidentViewSchema.parse(await (await send(`/incidents/${id}`, { key })).json())),
+    );
+  };
+
+  const signIn = (tenant: string, email: string, password: string, from: From = {}) => {
+    const { ip = berlin, knownDevice, userAgent = laptop } = from;
+    const device = knownDevice === undefined ? {} : { 'omni-device': knownDevice };
+    return request(app, `${base}/sign-in`, {
+      body: { tenant, email, password },
+      headers: { 'x-forwarded-for': ip, 'user-agent': userAgent, ...device },
+    });
+  };
+
+  /** Somebody with `goodPassword`. */
+  const member = async (id: string, email: string, roles: readonly string[] = ['member']): Promise<string> => {
+    const { user } = await world.person(id, email, roles);
+    const store = runtime.database.tenants(userCollection).of(id);
+    const stored = await store.get(user);
+    if (stored === undefined) throw new Error('The user is not there.');
+    await store.update(user, { ...stored.value, passwordHash: await passwordHash });
+    return user;
+  };
+
+  /** Signs in from one place on `days` days, and returns the token of the device. */
+  const habit = async (id: string, email: string, days: number): Promise<string> => {
+    let knownDevice: string | undefined;
+    for (let day = 0; day < days; day += 1) {
+      const from = knownDevice === undefined ? {} : { knownDevice };
+      const given = (await completed(await signIn(id, email, goodPassword, from))).knownDevice;
+      knownDevice ??= given;
+      if (day < days - 1) runtime.clock.advance(24 * hour);
+    }
+    await runtime.bus.idle();
+    return knownDevice ?? '';
+  };
+
+  return { ...world, newTenant, send, incidentsOf, signIn, member, habit };
 };
 
 export type RangeBehaviour = 'stall' | 'nonsense' | { readonly status: number };

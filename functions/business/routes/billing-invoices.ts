@@ -5,6 +5,7 @@ import {
   invoiceStatusSchema,
   invoiceViewSchema,
   newInvoiceSchema,
+  refundWays,
 } from '#shared/business/index.ts';
 import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
 import { idParams, pageQuery, pageSchema } from '#shared/http/page.ts';
@@ -108,9 +109,27 @@ const credit = act(
       .optional()
       .meta({ description: 'All of the invoice where absent.' }),
     refund: z
-      .enum(['wallet', 'elsewhere'])
+      .enum(refundWays)
       .default('wallet')
-      .meta({ description: 'Where what was paid already goes.' }),
+      .meta({
+        description:
+          'Where what was paid already goes: back by the gateways that took it, to the customer’s credit, or by other ' +
+          'means, which are noted by `refunds` once they are made.',
+      }),
+  }),
+);
+const refund = act(
+  'refunds',
+  'Pay back what is to be paid back of an invoice',
+  'By the gateways that took it (`refunds` of the invoice say how that ends), as credit, or by other means, which this notes.',
+  z.strictObject({
+    to: z.enum(refundWays).meta({ description: 'How.' }),
+    amount: z
+      .int()
+      .min(1)
+      .max(1_000_000_000_000)
+      .optional()
+      .meta({ description: 'Minor units; all that is left of `toRefund` where absent.' }),
   }),
 );
 
@@ -165,5 +184,6 @@ export const billingInvoices = ({ billingInvoices: invoices, invoiceDocuments, c
   handle(charge, ({ actor, params, body }) => checkout.charge(actor, params.id, body)),
   handle(voidInvoice, ({ actor, params }) => invoices.void(actor, params.id)),
   handle(giveUp, ({ actor, params }) => invoices.giveUp(actor, params.id)),
+  handle(refund, ({ actor, params, body }) => invoices.refund(actor, params.id, body)),
   handle(credit, ({ actor, params, body }) => invoices.credit(actor, params.id, body)),
 ];

@@ -9,7 +9,7 @@ import {
   newHoldSchema,
   walletViewSchema,
 } from '#shared/business/index.ts';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { idParams, pageQuery, pageSchema } from '#shared/http/page.ts';
 import type { BusinessServices } from '../services.ts';
 
@@ -33,7 +33,7 @@ const putSettings = endpoint({
   path: `${path}/settings`,
   summary: 'Replace the billing settings',
   description: 'What is left out gets its default. Subscriptions keep the time zone that they began with.',
-  access: settings,
+  access: { ...settings, stepUp: sensitive },
   body: billingSettingsSchema,
   status: 200,
   response: billingSettingsViewSchema,

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { idParams } from '#shared/http/page.ts';
 import {
   gatewayAccountSettingsSchema,
@@ -13,7 +13,8 @@ import type { PaymentServices } from '../services.ts';
 const rules = '/api/v1/payments/routing-rules';
 const accounts = '/api/v1/payments/gateway-accounts';
 const read = { scopes: ['payments:read'] };
-const manage = { scopes: ['payments:manage'] };
+/** Where a tenant's money goes. */
+const manage = { scopes: ['payments:manage'], stepUp: sensitive };
 
 const connect = endpoint({
   method: 'post',
@@ -67,11 +68,11 @@ const removeAccount = endpoint({
   method: 'delete',
   path: `${accounts}/{id}`,
   summary: 'Forget an account at a gateway',
-  description: 'Its credentials are deleted. Payments that it has open can no longer be followed.',
+  description: 'Its credentials are deleted. Refused while payments are open there: disable it until they have ended.',
   access: manage,
   params: idParams,
   status: 204,
-  errors: ['not-found', 'revision-conflict'],
+  errors: ['not-found', 'precondition-failed', 'revision-conflict'],
 });
 
 const createRule = endpoint({

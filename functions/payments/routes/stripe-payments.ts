@@ -68,10 +68,26 @@ const refund = endpoint({
   errors: refusals,
 });
 
-export const stripePayments = ({ stripePayments: payments }: Pick<PaymentServices, 'stripePayments'>): Route[] => [
+const balance = endpoint({
+  method: 'get',
+  path: `${path}/balance`,
+  summary: "Compare Stripe's balance with the books",
+  description:
+    'By currency. A difference is mostly a payout that was not posted, or what came in the last minutes. Payments of all ' +
+    'your accounts at Stripe are on the same account of the books.',
+  access: { scopes: ['ledger:read'] },
+  status: 200,
+  response: stripeSchemas.balanceView,
+  errors: refusals,
+});
+
+type Services = Pick<PaymentServices, 'stripePayments' | 'stripeBalances'>;
+
+export const stripePayments = ({ stripePayments: payments, stripeBalances: balances }: Services): Route[] => [
   handle(create, ({ actor, body }) => payments.create(actor, body)),
   handle(get, ({ actor, params }) => payments.get(actor, params.id)),
   handle(capture, ({ actor, params, body }) => payments.capture(actor, params.id, body.amount)),
   handle(cancel, ({ actor, params }) => payments.cancel(actor, params.id)),
+  handle(balance, ({ actor }) => balances.compare(actor)),
   handle(refund, ({ actor, body }) => payments.refund(actor, body)),
 ];

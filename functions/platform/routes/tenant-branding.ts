@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { idParams, pageQuery, pageSchema } from '#shared/http/page.ts';
 import { brandingSchema, templateSchema } from '#shared/messaging/index.ts';
 import { brandingInputSchema } from '#shared/platform/index.ts';
@@ -28,7 +28,7 @@ const putBranding = endpoint({
   path: `${path}/branding`,
   summary: 'Set how messages look',
   description: 'Replaces all. Holds within 30 seconds.',
-  access: write,
+  access: { ...write, stepUp: sensitive },
   body: brandingInputSchema,
   status: 200,
   response: brandingSchema,
@@ -63,7 +63,7 @@ const put = endpoint({
   path: templates,
   summary: 'Set your own wording of a message',
   description: 'In Liquid, without loops and files; HTML is escaped. It must render with sample data.',
-  access: write,
+  access: { ...write, stepUp: sensitive },
   maxBody,
   body: templateSchema,
   status: 200,

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { pageQuery, pageSchema } from '#shared/http/page.ts';
 import { customDomainViewSchema } from '#shared/platform/index.ts';
 import type { PlatformServices } from '../services.ts';
@@ -25,7 +25,7 @@ const claim = endpoint({
   description:
     'Put the TXT record of the answer into DNS. It is looked for at growing intervals, for seven days. Until it is found ' +
     'the claim gives nothing, and others may claim the domain too.',
-  access: write,
+  access: { ...write, stepUp: sensitive },
   body: z.strictObject({ domain: z.string().min(3).max(253) }).meta({ examples: [{ domain: 'login.example.com' }] }),
   status: 201,
   response: view,
@@ -69,7 +69,7 @@ const remove = endpoint({
   method: 'delete',
   path: `${path}/{domain}`,
   summary: 'Remove a domain',
-  access: write,
+  access: { ...write, stepUp: sensitive },
   params,
   status: 204,
   errors: ['not-found', 'revision-conflict'],

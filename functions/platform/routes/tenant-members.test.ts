@@ -3,8 +3,10 @@ import * as z from 'zod';
 import { platform } from '#functions/platform/app.ts';
 import { createServices } from '#functions/platform/services.ts';
 import { systemActor } from '#shared/kernel/actor.ts';
+import { isoTime } from '#shared/kernel/clock.ts';
 import { acceptedSchema, invitationViewSchema } from '#shared/platform/index.ts';
 import {
+  apiKeyCollection,
   mfaProfileCollection,
   riskProfileCollection,
   sessionCollection,
@@ -234,6 +236,84 @@ describe('an invitation', () => {
     const boss = await renewed('ending', owner.user);
     await send(`/members/${admin.user}/roles`, { key: boss, method: 'PUT', body: { roles: ['viewer'] } });
     expect(await codeOf(accept(fourth))).toBe('unauthenticated');
+  });
+
+  describe('is as good as who sent it', () => {
+    const scopes = ['members:write', 'ai:*', 'roles:read', 'tenant:read', 'monetization:read', 'billing:meter'];
+    const more = ['secrets:read', 'encryption:encrypt', 'encryption:decrypt', 'files:scan', 'files:sign'];
+    const byKey = async (tenant: string) => {
+      await world.tenant(tenant, { signUp: false });
+      const made = await world.services.apiKeys.give(system(tenant), {
+        name: 'onboarding',
+        scopes: [...scopes, ...more],
+        requestsPerMinute: 1_000,
+      });
+      await invite(made.key, 'guest@example.com');
+      return { ...made, token: await world.tokenTo('guest@example.com') };
+    };
+
+    it('where that is a key that is good', async () => {
+      const { token } = await byKey('by-key');
+      expect((await accept(token)).status).toBe(200);
+    });
+
+    it('where its key was rotated since, as long as the next one is not revoked', async () => {
+      const { id, token } = await byKey('by-rotated');
+      const next = await world.services.apiKeys.rotate(system('by-rotated'), id, 0);
+      await invite(next.key, 'other@example.com');
+      const other = await world.tokenTo('other@example.com');
+      expect((await accept(token)).status).toBe(200);
+      await world.services.apiKeys.revoke(system('by-rotated'), next.id);
+      expect(await codeOf(accept(other))).toBe('unauthenticated');
+    });
+
+    it('and not where its key was revoked, whatever replaced it', async () => {
+      const { id, token } = await byKey('by-revoked');
+      await world.services.apiKeys.rotate(system('by-revoked'), id, 3_600);
+      await world.services.apiKeys.revoke(system('by-revoked'), id);
+      expect(await codeOf(accept(token))).toBe('unauthenticated');
+      expect(await world.services.users.findByEmail('by-revoked', 'guest@example.com')).toBeUndefined();
+    });
+
+    it('and not where its key has expired, or may do less than it could', async () => {
+      const { id, token } = await byKey('by-shrunk');
+      const keys = runtime.database.platform(apiKeyCollection);
+      const stored = await keys.get(id);
+      if (stored === undefined) throw new Error('The key is not there.');
+      await keys.update(id, { ...stored.value, scopes });
+      expect(await codeOf(accept(token))).toBe('unauthenticated');
+      await keys.update(id, { ...stored.value, expiresAt: isoTime(runtime.clock.now() + hour) });
+      runtime.clock.advance(hour);
+      expect(await codeOf(accept(token))).toBe('unauthenticated');
+      await keys.update(id, stored.value);
+      expect((await accept(token)).status).toBe(200);
+    });
+
+    it('and not where its service account was removed', async () => {
+      await world.tenant('by-robot', { signUp: false });
+      const { serviceAccounts } = world.services;
+      const account = await serviceAccounts.create(system('by-robot'), { name: 'hr', scopes: [...scopes, ...more] });
+      const { accessToken } = await serviceAccounts.token(account);
+      await invite(accessToken, 'first@example.com');
+      expect((await accept(await world.tokenTo('first@example.com'))).status).toBe(200);
+      await invite(accessToken, 'second@example.com');
+      await serviceAccounts.remove(system('by-robot'), account.id);
+      expect(await codeOf(accept(await world.tokenTo('second@example.com')))).toBe('unauthenticated');
+    });
+
+    it('and not where its member was removed, or the role gives more than they have by now', async () => {
+      const { owner, admin } = await team('by-removed');
+      await world.services.roles.put(system('by-removed'), 'helper', { scopes: ['ai:read'] });
+      await invite(admin.accessToken, 'helper@example.com', ['helper']);
+      const helper = await world.tokenTo('helper@example.com');
+      await world.services.roles.put(system('by-removed'), 'helper', { scopes: ['ai:read', 'tenant:own'] });
+      expect(await codeOf(accept(helper))).toBe('unauthenticated');
+      await world.services.roles.remove(system('by-removed'), 'helper');
+      expect(await codeOf(accept(helper))).toBe('unauthenticated');
+      await invite(admin.accessToken, 'guest@example.com');
+      await send(`/members/${admin.user}`, { key: owner.accessToken, method: 'DELETE' });
+      expect(await codeOf(accept(await world.tokenTo('guest@example.com')))).toBe('unauthenticated');
+    });
   });
 
   it('gives an account that came about meanwhile the roles, and ends what a stranger set up in it', async () => {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
+import { endpoint, handle, type Route, sensitive } from '#shared/http/endpoint.ts';
 import { idParams } from '#shared/http/page.ts';
 import { pageKindSchema, pagePolicy, pageTemplateSchema } from '#shared/platform/index.ts';
 import type { PlatformServices } from '../services.ts';
@@ -38,7 +38,7 @@ const put = endpoint({
   path: templates,
   summary: 'Set your own page',
   description: 'In Liquid, without loops and files. Scripts, forms and what loads without https are taken out.',
-  access: write,
+  access: { ...write, stepUp: sensitive },
   maxBody,
   body: pageTemplateSchema,
   status: 200,

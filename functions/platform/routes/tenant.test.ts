@@ -2,8 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { platform } from '#functions/platform/app.ts';
 import { createServices } from '#functions/platform/services.ts';
 import { loadFunctions } from '#scripts/lib/functions.ts';
-import { tenantViewSchema } from '#shared/platform/index.ts';
-import { signInResultSchema, userCollection } from '#shared/security/index.ts';
+import { isoTime } from '#shared/kernel/clock.ts';
+import { tenantCollection, tenantViewSchema } from '#shared/platform/index.ts';
+import {
+  auditEntryCollection,
+  riskProfileCollection,
+  signInResultSchema,
+  signInSucceeded,
+  userCollection,
+} from '#shared/security/index.ts';
 import { authWorld, goodPassword } from '#tests/support/auth.ts';
 import { internalToken, request, type TestRequest, testRuntime } from '#tests/support/runtime.ts';
 import { tick } from '#tests/support/ticks.ts';
@@ -193,6 +200,26 @@ describe('suspension and deletion', () => {
   });
 });
 
+describe('a tenant that was erased', () => {
+  it('is written for no more by events that come late, whichever job takes them', async () => {
+    const { key, id } = await opened('too-late');
+    await details(send('/deletion', { key, body: { confirm: 'too-late', graceDays: 1 } }));
+    runtime.clock.advance(day);
+    await passTime();
+    await expect(runtime.tenants.get(id)).rejects.toMatchObject({ code: 'not-found' });
+    const data = { user: 'usr_1', session: 'ses_1', methods: ['pwd' as const], device: { ip: '192.0.2.9' } };
+    const late = (tenant: string) => runtime.makeEvent(signInSucceeded, { tenant, subject: 'usr_1', data });
+    await runtime.bus.publish([late(id), late('too-late-other')]);
+    await runtime.bus.idle();
+    const written = async (tenant: string) => [
+      (await runtime.database.tenants(auditEntryCollection).of(tenant).query({ limit: 10 })).items.length,
+      (await runtime.database.tenants(riskProfileCollection).of(tenant).query({ limit: 10 })).items.length,
+    ];
+    expect(await written(id)).toEqual([0, 0]);
+    expect(await written('too-late-other')).toEqual([1, 1]);
+  });
+});
+
 describe('a tenant in its first two days', () => {
   it('keeps its slug for good where its owner deletes it: nobody is to be taken for them', async () => {
     const { key, id } = await opened('first-day');
@@ -272,5 +299,27 @@ describe('sandboxes', () => {
     expect(await runtime.database.tenants(userCollection).of(id).get(user)).toBeUndefined();
     expect(await statusOf(send('', { key: inside }))).toBe(401);
     expect(await runtime.tenants.get(spared)).toMatchObject({ status: 'active' });
+  });
+
+  it('do not outlive their parent, however many the platform let it have, and whenever they were to end', async () => {
+    const parent = await opened('many-sandboxes');
+    const records = runtime.database.platform(tenantCollection);
+    const { value } = (await records.get(parent.id)) ?? expect.fail('There is no parent.');
+    const ids = Array.from({ length: 230 }, (_, i) => `tmany${String(i).padStart(3, '0')}`);
+    for (const id of ids) await records.create(id, { ...value, slug: id, sandboxOf: parent.id });
+    const [own = ''] = ids;
+    const requestedAt = isoTime(runtime.clock.now());
+    const later = isoTime(runtime.clock.now() + 90 * day);
+    const waiting = { requestedAt, eraseAt: later, by: 'usr_1' };
+    await records.update(own, { ...value, sandboxOf: parent.id, status: 'deleting', deletion: waiting, dueAt: later });
+    await details(send('/deletion', { key: parent.key, body: { confirm: 'many-sandboxes', graceDays: 1 } }));
+    runtime.clock.advance(day);
+    await passTime();
+    const due = await Promise.all(ids.map(async (id) => (await records.get(id))?.value));
+    const ending = { status: 'deleting', dueAt: isoTime(runtime.clock.now()) };
+    expect(due.map((one) => ({ status: one?.status, dueAt: one?.dueAt }))).toEqual(ids.map(() => ending));
+    expect(new Set(due.map((one) => one?.deletion?.eraseAt))).toEqual(new Set([ending.dueAt]));
+    // They are not to be erased one by one at the ticks of other tests.
+    for (const id of ids) await records.delete(id);
   });
 });

@@ -75,7 +75,7 @@ const change = endpoint({
   path,
   summary: "Change the tenant's name or settings",
   description: 'Settings are replaced whole. They hold everywhere within 30 seconds.',
-  access: { scopes: ['tenant:write'] },
+  access: { scopes: ['tenant:write'], stepUp: sensitive },
   body: z
     .strictObject({ name: tenantNameSchema.optional(), settings: tenantSettingsInputSchema.optional() })
     .meta({ examples: [{ name: 'Acme Ltd' }] }),

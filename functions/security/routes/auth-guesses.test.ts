@@ -64,6 +64,45 @@ describe.each([
   });
 });
 
+describe('the password of a sign-up, which its link asks for', () => {
+  /** The token of the link that a sign-up was sent. */
+  const signedUp = async (email: string): Promise<string> => {
+    await call('/auth/sign-up', { tenant: 'acme', email, password: goodPassword }, {});
+    return world.tokenTo(email);
+  };
+  const open = (token: string, password: string, ip = home) => call('/auth/email/verify', { token, password }, { ip });
+
+  it('is guessed at ten times in 15 minutes by whoever has the link, and then nothing is looked at', async () => {
+    const email = 'new-1@example.com';
+    const token = await signedUp(email);
+    for (const _ of ten) expect((await open(token, wrong)).status).toBe(401);
+    const refused = await open(token, goodPassword);
+    expect([refused.status, problemSchema.parse(await refused.json()).code]).toEqual([429, 'rate-limited']);
+    await runtime.bus.idle();
+    const told = world.events.filter(({ type }) => type === 'security.sign-in.failed').slice(-10);
+    expect(told.map(({ data }) => [data.method, data.reason])).toEqual(ten.map(() => ['pwd', 'wrong-credential']));
+    expect(JSON.stringify(world.events)).not.toContain(wrong);
+    // Its owner is not kept out: neither elsewhere, nor for long.
+    expect((await open(token, goodPassword, elsewhere)).status).toBe(200);
+  });
+
+  it('is looked at ten times of twenty at once, also with a second link of the same sign-up', async () => {
+    const email = 'new-2@example.com';
+    const [first, second] = [await signedUp(email), await signedUp(email)];
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => open(i % 2 === 0 ? first : second, wrong)));
+    const counts = [401, 429].map((status) => answers.filter((one) => one.status === status).length);
+    expect(counts).toEqual([10, 10]);
+    runtime.clock.advance(15 * minute);
+    expect((await open(second, goodPassword)).status).toBe(200);
+  });
+
+  it('takes no attempt where there is nothing to guess at', async () => {
+    for (let i = 0; i < 12; i += 1) expect((await open(`oml_acme.${'x'.repeat(43)}`, goodPassword)).status).toBe(401);
+    const token = await signedUp('new-3@example.com');
+    expect((await open(token, goodPassword)).status).toBe(200);
+  });
+});
+
 describe('an answer to a second factor', () => {
   it('is not looked at where its network is blocked, though it is right', async () => {
     const { email, secret } = await withTotp('acme');

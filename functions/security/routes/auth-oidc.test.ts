@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { createServices as createPlatform } from '#functions/platform/services.ts';
 import { systemActor } from '#shared/kernel/actor.ts';
 import { signInResultSchema, userViewSchema } from '#shared/security/index.ts';
 import { authWorld } from '#tests/support/auth.ts';
@@ -12,7 +13,7 @@ const server = await startOidcServer({ redirectUri, ...client });
 afterAll(() => server.close());
 
 const runtime = await testRuntime();
-const { app, post, tenant, person, services } = authWorld(runtime);
+const { app, post, tenant, person, tokenTo, services } = authWorld(runtime);
 
 const open = async (id: string, provider: { linkByEmail?: boolean; signUp?: boolean } = {}): Promise<void> => {
   await tenant(id, { providers: { idp: { issuer: server.issuer, ...client, ...provider } } });
@@ -94,6 +95,43 @@ describe('signing in at a provider', () => {
     const answers = await Promise.all(flows.map(({ flow }, i) => finish('acme', flow, queries[i] ?? '')));
     const users = await Promise.all(answers.map(userOf));
     expect(new Set(users).size).toBe(1);
+  });
+});
+
+describe('an account that was removed', () => {
+  const { members, invitations } = createPlatform(runtime);
+  const administrator = (of: string) => systemActor(of, 'test');
+
+  it('keeps nobody out: who signs in at the provider again comes as somebody new', async () => {
+    server.become({ sub: 'fay', email: 'fay@example.com', email_verified: true });
+    const before = await userOf(await signIn('acme'));
+    await members.remove(administrator('acme'), before);
+    const after = await userOf(await signIn('acme'));
+    expect(after).not.toBe('');
+    expect(after).not.toBe(before);
+    expect(await userOf(await signIn('acme'))).toBe(after);
+  });
+
+  it('leaves its place at the provider to the account of whoever is invited again', async () => {
+    server.become({ sub: 'gus', email: 'gus@example.com', email_verified: true });
+    const { user } = await person('linking', 'gus@example.com');
+    expect(await userOf(await signIn('linking'))).toBe(user);
+    await members.remove(administrator('linking'), user);
+    // Nobody invites them yet, and this tenant takes no strangers.
+    expect((await signIn('linking')).status).toBe(401);
+    await invitations.invite(administrator('linking'), { email: 'gus@example.com', roles: ['viewer'] });
+    const accepted = await invitations.accept({ token: await tokenTo('gus@example.com') });
+    expect(accepted.isNew).toBe(true);
+    expect(await userOf(await signIn('linking'))).toBe(accepted.user);
+  });
+
+  it('tells nobody which accounts elsewhere are tied to it', async () => {
+    server.become({ sub: 'hal', email: 'hal@example.com', email_verified: true });
+    const user = await userOf(await signIn('acme'));
+    const key = await runtime.key('acme', ['*']);
+    const view = await (await request(app, `/api/v1/auth/users/${user}`, { key })).text();
+    expect(view).toContain('hal@example.com');
+    expect(view).not.toContain(server.issuer);
   });
 });
 

@@ -53,7 +53,8 @@ const verify = endpoint({
   path: `${path}/email/verify`,
   summary: 'Open an account by the link from the mail, and sign in',
   description:
-    'With the password of the sign-up that sent the link, where there was one: the link alone is not enough.',
+    'With the password of the sign-up that sent the link, where there was one: the link alone is not enough. Guesses ' +
+    'have the attempts that sign-ins have.',
   access: 'public',
   confidential: true,
   maxBody,

@@ -1,49 +1,15 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { problemSchema } from '#shared/http/problem.ts';
-import { mfaOverviewSchema, mfaSignInSchema, sentEnrolmentSchema } from '#shared/security/index.ts';
-import { mfaWorld, otherCode, type Person } from '#tests/support/mfa.ts';
-import { request, testRuntime } from '#tests/support/runtime.ts';
-
-const origin = 'https://app.example.com';
-
-const passkeys = { rpId: 'app.example.com', rpName: 'Example', origins: [origin] };
+import { sentEnrolmentSchema } from '#shared/security/index.ts';
+import { claimsOf, mfaWorld, otherCode, type Person, passkeys, refusal } from '#tests/support/mfa.ts';
+import { testRuntime } from '#tests/support/runtime.ts';
 
 const runtime = await testRuntime();
-
 const world = mfaWorld(runtime);
-
-const { app, mfa, post, person, withTotp, challenged, answer, codeTo, setPolicy } = world;
-
+const { mfa, post, person, withTotp, challenged, answer, codeTo, setPolicy, mailsTo, eventsOf, overview, opened } =
+  world;
 const { clock } = runtime;
-
 beforeAll(() => world.tenant('acme', { passkeys }));
-
-const refusal = async (response: Response) => {
-  const { status, code } = problemSchema.parse(await response.json());
-  return [status, code];
-};
-
-const overview = async (key: string) =>
-  mfaOverviewSchema.parse(await (await request(app, '/api/v1/mfa', { key })).json());
-
-const claimsOf = (token: string): unknown => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
-
-const opened = async (response: Response) => {
-  const result = mfaSignInSchema.parse(await response.json());
-  if (result.status !== 'complete') throw new Error('More is asked for.');
-  return result;
-};
-
-const mailsTo = async (email: string) => {
-  await runtime.bus.idle();
-  return world.mails.filter(({ to }) => to === email).map(({ template }) => template);
-};
-
-const eventsOf = async (user: string) => {
-  await runtime.bus.idle();
-  return world.events.filter(({ data }) => data.user === user).map(({ type }) => type);
-};
 
 describe('backup codes', () => {
   const codesSchema = z.object({ codes: z.array(z.string()).length(10) });

@@ -3,16 +3,15 @@ import * as z from 'zod';
 import { problemSchema } from '#shared/http/problem.ts';
 import { mfaOverviewSchema, mfaSignInSchema, signInResultSchema } from '#shared/security/index.ts';
 import { softwareAuthenticator } from '#tests/support/authenticator.ts';
-import { appCode, mfaWorld, otherCode } from '#tests/support/mfa.ts';
+import { appCode, mfaWorld, otherCode, passkeyOrigin, passkeys } from '#tests/support/mfa.ts';
 import { request, testRuntime } from '#tests/support/runtime.ts';
 
-const origin = 'https://app.example.com';
-const passkeys = { rpId: 'app.example.com', rpName: 'Example', origins: [origin] };
 const day = 86_400_000;
 
 const runtime = await testRuntime();
 const world = mfaWorld(runtime);
 const { app, mfa, post, person, withTotp, challenged, signInWith, answer, codeTo, setPolicy, services } = world;
+const { opened: complete } = world;
 const { clock } = runtime;
 
 beforeAll(async () => {
@@ -20,11 +19,6 @@ beforeAll(async () => {
   await setPolicy('asking', { mfa: { required: 'everybody', graceDays: 0 } });
 });
 
-const complete = async (response: Response) => {
-  const result = mfaSignInSchema.parse(await response.json());
-  if (result.status !== 'complete') throw new Error('More is asked for.');
-  return result;
-};
 const code = (secret: string): string => appCode(secret, clock.now());
 
 describe('a tenant that asks for a second factor', () => {
@@ -65,7 +59,7 @@ describe('a tenant that asks for a second factor', () => {
     const { challenge } = await challenged('asking', email);
     const begun = await (await mfa('/challenge/enrolment', { challenge, method: 'passkey' })).json();
     const { options } = z.object({ options: z.unknown() }).parse(begun);
-    const response = softwareAuthenticator({ origin }).create(options);
+    const response = softwareAuthenticator({ origin: passkeyOrigin }).create(options);
     const factor = { method: 'passkey', name: 'Key', response };
     await complete(await mfa('/challenge/enrolment/confirm', { challenge, factor }));
     expect((await challenged('asking', email)).methods).toEqual(['passkey']);

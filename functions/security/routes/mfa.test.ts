@@ -1,57 +1,41 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { problemSchema } from '#shared/http/problem.ts';
-import {
-  factorViewSchema,
-  mfaOverviewSchema,
-  mfaSignInSchema,
-  newTotpSchema,
-  tokensSchema,
-} from '#shared/security/index.ts';
+import { factorViewSchema, newTotpSchema, tokensSchema } from '#shared/security/index.ts';
 import { goodPassword } from '#tests/support/auth.ts';
 import { softwareAuthenticator } from '#tests/support/authenticator.ts';
-import { appCode, mfaWorld, otherCode, type Person } from '#tests/support/mfa.ts';
+import {
+  appCode,
+  claimsOf,
+  mfaWorld,
+  otherCode,
+  type Person,
+  passkeyOrigin,
+  passkeys,
+  refusal,
+} from '#tests/support/mfa.ts';
 import { request, testRuntime } from '#tests/support/runtime.ts';
 
-const origin = 'https://app.example.com';
-
-const passkeys = { rpId: 'app.example.com', rpName: 'Example', origins: [origin] };
-
 const runtime = await testRuntime();
-
 const world = mfaWorld(runtime);
-
-const { app, mfa, post, person, withTotp, addTotp, refreshed, challenged, signInWith, answer } = world;
-
+const {
+  app,
+  mfa,
+  post,
+  person,
+  withTotp,
+  addTotp,
+  refreshed,
+  challenged,
+  signInWith,
+  answer,
+  mailsTo,
+  eventsOf,
+  overview,
+  opened,
+} = world;
 const { clock } = runtime;
-
 beforeAll(() => world.tenant('acme', { passkeys }));
-
-const refusal = async (response: Response) => {
-  const { status, code } = problemSchema.parse(await response.json());
-  return [status, code];
-};
-
-const overview = async (key: string) =>
-  mfaOverviewSchema.parse(await (await request(app, '/api/v1/mfa', { key })).json());
-
-const claimsOf = (token: string): unknown => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
-
-const opened = async (response: Response) => {
-  const result = mfaSignInSchema.parse(await response.json());
-  if (result.status !== 'complete') throw new Error('More is asked for.');
-  return result;
-};
-
-const mailsTo = async (email: string) => {
-  await runtime.bus.idle();
-  return world.mails.filter(({ to }) => to === email).map(({ template }) => template);
-};
-
-const eventsOf = async (user: string) => {
-  await runtime.bus.idle();
-  return world.events.filter(({ data }) => data.user === user).map(({ type }) => type);
-};
 
 describe('an authenticator app', () => {
   it('is a factor once its first code has confirmed it, and its owner is told', async () => {
@@ -233,7 +217,7 @@ describe('a challenge', () => {
 describe('a passkey', () => {
   const withPasskey = async (): Promise<Person & { device: ReturnType<typeof softwareAuthenticator> }> => {
     const there = await person('acme');
-    const device = softwareAuthenticator({ origin });
+    const device = softwareAuthenticator({ origin: passkeyOrigin });
     const ceremony = z.object({ flow: z.string(), options: z.unknown() });
     const begun = await post('/passkeys/registration/options', undefined, there.key);
     const { flow, options } = ceremony.parse(await begun.json());

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { problemSchema } from '#shared/http/problem.ts';
+import { systemActor } from '#shared/kernel/actor.ts';
 import { isoTime, systemClock } from '#shared/kernel/clock.ts';
 import { platformTenant } from '#shared/kernel/event.ts';
 import {
@@ -169,6 +170,26 @@ describe('the audit log', () => {
     ]);
     const [entry] = await entries(key, '?actor=usr_1&action=security.sign-in.succeeded&target=usr_1');
     expect(await read(auditEntryViewSchema, send(`${audit}/entries/${entry?.id}`, { key }))).toEqual(entry);
+  });
+
+  it('calls a key and a service account what they are, though events tell of what they did', async () => {
+    const tenant = 'by-machines';
+    const key = await runtime.key(tenant, ['*']);
+    const user = await services.users.create(tenant, { email: 'a@x.example', emailVerified: true, roles: ['member'] });
+    const account = await services.serviceAccounts.create(systemActor(tenant, 'test'), { name: 'ci', scopes: ['*'] });
+    const { accessToken: robot } = await services.serviceAccounts.token(account);
+    const disable = { method: 'PUT', body: { status: 'disabled' } };
+    const block = { body: { target: 'network', network: '203.0.113.0/24', reason: 'Noise' } };
+    const roles = { method: 'PUT', body: { roles: ['viewer'] } };
+    expect((await send(`/api/v1/auth/users/${user.id}/status`, { key, ...disable })).status).toBe(200);
+    expect((await send('/api/v1/threat-detection/blocks', { key, ...block })).status).toBe(201);
+    expect((await send(`/api/v1/auth/users/${user.id}/roles`, { key: robot, ...roles })).status).toBe(200);
+    await runtime.bus.idle();
+    const who = async (action: string) => (await entries(key, `?action=security.${action}`)).map(({ actor }) => actor);
+    const prefix = key.split('_')[1];
+    expect(await who('user.status-changed')).toEqual([{ kind: 'key', id: prefix }]);
+    expect(await who('threat.block-changed')).toEqual([{ kind: 'key', id: prefix }]);
+    expect(await who('user.roles-changed')).toEqual([{ kind: 'key', id: account.id }]);
   });
 
   it('is sealed by the timer, verified, and kept for the day in a blob that is not written again', async () => {

@@ -1,116 +1,15 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { pageSchema } from '#shared/http/page.ts';
-import { problemSchema } from '#shared/http/problem.ts';
-import {
-  createPasswordHasher,
-  incidentViewSchema,
-  signInResultSchema,
-  userCollection,
-} from '#shared/security/index.ts';
-import { authWorld, base, goodPassword } from '#tests/support/auth.ts';
-import { request, type TestRequest, testRuntime } from '#tests/support/runtime.ts';
+import { incidentViewSchema, userCollection } from '#shared/security/index.ts';
+import { goodPassword } from '#tests/support/auth.ts';
+import { request, testRuntime } from '#tests/support/runtime.ts';
+import { answerOf, idsOf, threatWorld } from '#tests/support/threats.ts';
 
 const runtime = await testRuntime();
-
-const { app, tenant, mails, events, services, person } = authWorld(runtime);
-
+const { app, mails, events, services, newTenant, send, incidentsOf, signIn, member, habit } = threatWorld(runtime);
 const { clock } = runtime;
-
-const minute = 60_000;
-
-const hour = 60 * minute;
-
-const path = '/api/v1/threat-detection';
-
-const berlin = '130.149.7.201';
-
-const laptop = 'Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0';
-
-let tenants = 0;
-
-/** A tenant of its own for each test: what is counted in one says nothing of another. */
-const newTenant = async (): Promise<{ readonly id: string; readonly key: string }> => {
-  tenants += 1;
-  const id = `victim-${tenants}`;
-  await tenant(id);
-  return { id, key: await runtime.key(id, ['threats:read', 'threats:write', 'security:read']) };
-};
-
-const send = (at: string, options: TestRequest = {}) => request(app, `${path}${at}`, options);
-
-const idsOf = async (response: Response) =>
-  pageSchema(z.looseObject({ id: z.string() })).parse(await response.json()).items;
-
-const incidentsOf = async (key: string, query = '') => {
-  await runtime.bus.idle();
-  const items = await idsOf(await send(`/incidents?limit=200${query}`, { key }));
-  return Promise.all(
-    items.map(async ({ id }) => incidentViewSchema.parse(await (await send(`/incidents/${id}`, { key })).json())),
-  );
-};
-
-interface From {
-  readonly ip?: string;
-  readonly knownDevice?: string;
-  readonly userAgent?: string;
-}
-
-const signIn = (
-  id: string,
-  email: string,
-  password: string,
-  { ip = berlin, knownDevice, userAgent = laptop }: From = {},
-) =>
-  request(app, `${base}/sign-in`, {
-    body: { tenant: id, email, password },
-    headers: {
-      'x-forwarded-for': ip,
-      'user-agent': userAgent,
-      ...(knownDevice === undefined ? {} : { 'omni-device': knownDevice }),
-    },
-  });
-
-const answer = async (response: Response) => ({
-  status: response.status,
-  ...problemSchema.pick({ code: true, detail: true }).parse(await response.json()),
-});
-
-let hash: string | undefined;
-
-/** Somebody with `goodPassword`. */
-const member = async (id: string, email: string, roles: readonly string[] = ['member']): Promise<string> => {
-  const { user } = await person(id, email, roles);
-  const store = runtime.database.tenants(userCollection).of(id);
-  const stored = await store.get(user);
-  if (stored === undefined) throw new Error('The user is not there.');
-  hash ??= await createPasswordHasher().hash(goodPassword);
-  await store.update(user, { ...stored.value, passwordHash: hash });
-  return user;
-};
-
-const completed = async (response: Response) => {
-  const result = signInResultSchema.parse(await response.json());
-  if (result.status !== 'complete') throw new Error('A second factor is asked for.');
-  return result;
-};
-
-/** Signs in from one place on `days` days, and returns the token of the device. */
-const habit = async (id: string, email: string, days: number): Promise<string> => {
-  let knownDevice: string | undefined;
-  for (let day = 0; day < days; day += 1) {
-    const from = knownDevice === undefined ? {} : { knownDevice };
-    const given = (await completed(await signIn(id, email, goodPassword, from))).knownDevice;
-    knownDevice ??= given;
-    if (day < days - 1) clock.advance(24 * hour);
-  }
-  await runtime.bus.idle();
-  return knownDevice ?? '';
-};
-
-beforeAll(() => {
-  clock.set(Date.parse('2026-03-02T09:00:00.000Z'));
-});
+const hour = 3_600_000;
 
 describe('brute force', () => {
   it('is locked out after ten guesses, whether or not there is an account; the owner’s known device is not', async () => {
@@ -121,7 +20,7 @@ describe('brute force', () => {
     const [known, unknown] = await Promise.all(
       ['ada@example.com', 'nobody@example.com'].map(async (email) => {
         const answers = [];
-        for (let i = 0; i < 11; i += 1) answers.push(await answer(await guess(email)));
+        for (let i = 0; i < 11; i += 1) answers.push(await answerOf(await guess(email)));
         return answers;
       }),
     );

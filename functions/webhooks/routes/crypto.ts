@@ -13,7 +13,7 @@ const receive = endpoint({
   rawBody: true,
   maxBody: 100_000,
   status: 200,
-  response: z.object({ received: z.enum(['published', 'duplicate', 'parked']) }),
+  response: z.object({ received: z.enum(['published', 'duplicate', 'parked', 'ignored']) }),
   errors: ['unauthenticated', 'malformed-json', 'payload-too-large'],
 });
 

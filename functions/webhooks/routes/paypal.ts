@@ -23,7 +23,7 @@ const receive = endpoint({
   rawBody: true,
   maxBody: maxWebhook,
   status: 200,
-  response: z.object({ received: z.enum(['published', 'duplicate', 'parked']) }),
+  response: z.object({ received: z.enum(['published', 'duplicate', 'parked', 'ignored']) }),
   errors: ['not-found', 'invalid-signature', 'malformed-json', 'payload-too-large', 'unavailable'],
 });
 

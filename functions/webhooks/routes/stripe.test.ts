@@ -3,7 +3,9 @@ import { afterAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { payments } from '#functions/payments/app.ts';
 import { createServices as paymentServices } from '#functions/payments/services.ts';
+import { isoTime } from '#shared/kernel/clock.ts';
 import { OmniError } from '#shared/kernel/errors.ts';
+import { type Tenant, tenantCollection } from '#shared/platform/index.ts';
 import { functionApp } from '#shared/runtime/function-app.ts';
 import { request, testRuntime } from '#tests/support/runtime.ts';
 import { createCustomer, createSubscription } from '#tests/support/stripe/billing.ts';
@@ -25,6 +27,7 @@ const app = runtime.start(webhooks, createServices);
 const paymentsApp = runtime.start(payments, paymentServices);
 const services = createServices(runtime);
 
+const minute = 60_000;
 const seconds = () => Math.floor(runtime.clock.now() / 1000);
 
 let last = 0;
@@ -144,6 +147,38 @@ describe('POST /webhooks/stripe', () => {
     const key = await runtime.key('late', ['payments:read']);
     const list = await request(paymentsApp, '/api/v1/stripe/subscriptions', { key });
     expect(await list.json()).toMatchObject({ items: [{ id: event.data.object.id }], nextCursor: null });
+  });
+
+  it('writes nothing for a tenant that is about to be erased, or was, whatever an instance still knows of it', async () => {
+    const tenant = 'ending';
+    const account = 'acct_ending';
+    await runtime.tenants.ensure(tenant, { name: 'x' });
+    await services.webhooks.connect('stripe', account, tenant);
+    const tenants = runtime.database.platform(tenantCollection);
+    const change = async (value: Partial<Tenant>) => {
+      const { value: before, revision } = (await tenants.get(tenant)) ?? expect.fail('There is no tenant.');
+      await tenants.update(tenant, { ...before, ...value }, { revision });
+    };
+    const send = async () => {
+      const response = await deliver(JSON.stringify(subscriptionEvent({ account })));
+      return response.status === 200 ? receipt.parse(await response.json()).received : response.status;
+    };
+    const kept = async () =>
+      (await services.intake.query({ where: [{ field: 'account', op: '==', value: account }], limit: 100 })).items;
+    expect(await send()).toBe('published');
+    const now = runtime.clock.now();
+    const deletion = { requestedAt: isoTime(now), eraseAt: isoTime(now + 20 * minute), by: 'usr_1' };
+    await change({ status: 'deleting', deletion });
+    runtime.clock.advance(30_000);
+    // It may be restored, and is to know then what happened meanwhile.
+    expect(await send()).toBe('published');
+    runtime.clock.advance(10 * minute - 30_000);
+    expect(await send()).toBe(503);
+    await change({ status: 'erasing' });
+    expect(await send()).toBe('ignored');
+    await tenants.delete(tenant);
+    expect(await send()).toBe('ignored');
+    expect(await kept()).toHaveLength(2);
   });
 
   it('leaves an account with the tenant that has it', async () => {

@@ -14,7 +14,7 @@ const receive = endpoint({
   rawBody: true,
   maxBody: maxWebhook,
   status: 200,
-  response: z.object({ received: z.enum(['published', 'duplicate', 'parked']) }),
+  response: z.object({ received: z.enum(['published', 'duplicate', 'parked', 'ignored']) }),
   errors: ['invalid-signature', 'malformed-json', 'payload-too-large'],
 });
 

@@ -29,6 +29,8 @@ export const invoicePaymentReceived = defineEvent(
     /** Of the charge, where a gateway took it. */
     reference: z.string().nullable(),
     recovered: z.boolean(),
+    /** What of it was not due any more. */
+    over: z.int().default(0),
   }),
 );
 export type InvoicePaymentReceived = z.infer<typeof invoicePaymentReceived.schema>;
@@ -46,6 +48,41 @@ export const invoicePaymentRefunded = defineEvent(
   }),
 );
 export type InvoicePaymentRefunded = z.infer<typeof invoicePaymentRefunded.schema>;
+
+const ofRefund = z.object({
+  invoiceId: z.string(),
+  number: z.string().nullable(),
+  currency: z.string(),
+  refund: z.string(),
+  amount: z.int(),
+});
+
+/** A gateway is to pay something back of a charge. */
+export const invoiceRefundAsked = defineEvent(
+  'billing.invoice.refund-asked',
+  ofRefund.extend({ reference: z.string().nullable() }),
+);
+
+/** What was to be paid back became credit, or was paid back by hand. */
+export const invoicePaidBack = defineEvent(
+  'billing.invoice.paid-back',
+  ofRefund.extend({ to: z.enum(['wallet', 'elsewhere']) }),
+);
+export type InvoicePaidBack = z.infer<typeof invoicePaidBack.schema>;
+
+/** A gateway took more than was due: somebody had paid otherwise meanwhile. */
+export const invoiceOverpaid = defineEvent(
+  'billing.invoice.overpaid',
+  z.object({
+    invoiceId: z.string(),
+    number: z.string().nullable(),
+    customer: z.string(),
+    currency: z.string(),
+    ordinal: z.int(),
+    amount: z.int(),
+    reference: z.string().nullable(),
+  }),
+);
 
 /** A wallet was changed by something else than an invoice. */
 export const creditMoved = defineEvent(

@@ -4,10 +4,11 @@ import {
   creditMoved,
   invoiceClosed,
   invoiceFinalised,
+  invoicePaidBack,
   invoicePaymentReceived,
   invoicePaymentRefunded,
 } from './billing.events.ts';
-import { creditEntryOf, entryOf, type Occasion, paymentEntryOf, refundEntryOf } from './books.ts';
+import { creditEntryOf, entryOf, type Occasion, paidBackEntryOf, paymentEntryOf, refundEntryOf } from './books.ts';
 import type { BookEntry, Books } from './charges.ts';
 import type { Invoice } from './invoice.schema.ts';
 
@@ -47,6 +48,12 @@ export const bookRefund = defineJob({
   name: 'billing.book-refund',
   on: [invoicePaymentRefunded],
   handle: ({ tenant, data }, _context, services: BooksServices) => post(services, refundEntryOf(tenant, data)),
+});
+
+export const bookPaidBack = defineJob({
+  name: 'billing.book-paid-back',
+  on: [invoicePaidBack],
+  handle: ({ tenant, data }, _context, services: BooksServices) => post(services, paidBackEntryOf(tenant, data)),
 });
 
 export const bookClosed = defineJob({

@@ -1,39 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { billingOn } from '#tests/support/billing.ts';
-import { OmniError } from '../../kernel/errors.ts';
-import { canonicalJson } from '../../kernel/json.ts';
+import { openBooks } from '#tests/support/books.ts';
 import { embeddedDatabase } from '../../store/embedded.ts';
-import { bookClosed, bookCredit, bookFinalised, bookPayment, bookRefund } from './books.jobs.ts';
-import type { BookEntry, Books } from './charges.ts';
+import { bookClosed, bookCredit, bookFinalised, bookPaidBack, bookPayment, bookRefund } from './books.jobs.ts';
 import { newInvoiceSchema } from './invoice.schema.ts';
-
-/** Books with a memory: an entry sums to zero, and a key is one entry. */
-const openBooks = () => {
-  const entries = new Map<string, BookEntry>();
-  const books: Books = {
-    post: async (entry) => {
-      if (entry.lines.reduce((sum, { amount }) => sum + amount.amount, 0) !== 0) {
-        throw new OmniError('invalid-request', 'An entry must sum to zero.');
-      }
-      const before = entries.get(entry.key);
-      if (
-        before !== undefined &&
-        canonicalJson(before.lines.map((l) => ({ ...l }))) !== canonicalJson(entry.lines.map((l) => ({ ...l })))
-      ) {
-        throw new OmniError('idempotency-mismatch', 'This key is another entry.');
-      }
-      entries.set(entry.key, entry);
-    },
-  };
-  const balance = () => {
-    const sums: Record<string, number> = {};
-    for (const { lines } of entries.values()) {
-      for (const { account, amount } of lines) sums[account] = (sums[account] ?? 0) + amount.amount;
-    }
-    return Object.fromEntries(Object.entries(sums).filter(([, sum]) => sum !== 0));
-  };
-  return { books, entries, balance };
-};
 
 describe('the books', () => {
   const setup = async () => {
@@ -51,7 +21,7 @@ describe('the books', () => {
       const services = { ...world.services, books };
       const events = (await world.eventsOf(actor)).toReversed();
       for (const event of [...events, ...events]) {
-        for (const job of [bookFinalised, bookPayment, bookRefund, bookClosed, bookCredit])
+        for (const job of [bookFinalised, bookPayment, bookRefund, bookPaidBack, bookClosed, bookCredit])
           await world.runJob(job, event, services);
       }
       return balance();

@@ -1,5 +1,5 @@
 import { isZero, money } from '../../kernel/money.ts';
-import type { CreditMoved, InvoicePaymentReceived, InvoicePaymentRefunded } from './billing.events.ts';
+import type { CreditMoved, InvoicePaidBack, InvoicePaymentReceived, InvoicePaymentRefunded } from './billing.events.ts';
 import { type BookAccount, type BookEntry, type BookLine, bookAccounts } from './charges.ts';
 import type { Invoice } from './invoice.schema.ts';
 
@@ -64,12 +64,13 @@ export const entryOf = (tenant: string, id: string, invoice: Invoice, occasion: 
 
 /**
  * A payment settles what was owed. Money that a gateway took is on the books already, as nobody's: here it is applied. What
- * comes after an invoice was given up makes the loss smaller.
+ * comes after an invoice was given up makes the loss smaller. What was not due any more is owed to who paid it.
  */
 export const paymentEntryOf = (tenant: string, payment: InvoicePaymentReceived): BookEntry | undefined => {
-  const { invoiceId, number, ordinal, amount, currency, reference, recovered } = payment;
+  const { invoiceId, number, ordinal, amount, currency, reference, recovered, over } = payment;
   const from = reference === null ? 'cash' : 'unapplied';
-  const amounts = { [from]: amount, [recovered ? 'bad-debt' : 'receivables']: -amount };
+  const lost = recovered ? amount - over : 0;
+  const amounts = { [from]: amount, 'bad-debt': -lost, receivables: lost - amount };
   const key = `invoice:${invoiceId}:payment:${ordinal}`;
   return entry(tenant, invoiceId, key, `Invoice ${number}: paid`, linesOf(amounts, currency));
 };
@@ -80,6 +81,14 @@ export const refundEntryOf = (tenant: string, refund: InvoicePaymentRefunded): B
   const key = `invoice:${invoiceId}:refund:${ordinal}.${change}`;
   const lines = linesOf({ receivables: amount, unapplied: -amount }, currency);
   return entry(tenant, invoiceId, key, `Invoice ${number}: paid back`, lines);
+};
+
+/** What was owed to the customer became credit, or was paid back by hand. */
+export const paidBackEntryOf = (tenant: string, paidBack: InvoicePaidBack): BookEntry | undefined => {
+  const { invoiceId, number, refund, amount, currency, to } = paidBack;
+  const amounts = { receivables: amount, [to === 'wallet' ? 'customer-credit' : 'cash']: -amount };
+  const key = `invoice:${invoiceId}:back:${refund}`;
+  return entry(tenant, invoiceId, key, `Invoice ${number}: paid back (${to})`, linesOf(amounts, currency));
 };
 
 /** Credit that comes from no invoice, or goes to none. */

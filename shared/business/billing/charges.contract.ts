@@ -112,6 +112,28 @@ export const chargesContract = (name: string, open: () => Promise<ChargesUnderTe
       expect(await charges.cancel(one.tenant, newId('ref'))).toBeUndefined();
     });
 
+    it('pay back a part, once for each name it is asked by, and never more than was taken', async () => {
+      const { charges, request } = await setup();
+      const one = request();
+      await charges.charge(one);
+      const { tenant, reference } = one;
+      const refund = (name: string, amount: number) =>
+        charges.refund({ tenant, reference, refund: name, amount: money(amount, 'EUR') });
+      expect(await refund('rfd_1', 1_000)).toEqual({ status: 'succeeded' });
+      expect(await refund('rfd_1', 1_000)).toEqual({ status: 'succeeded' });
+      expect(await charges.find(tenant, reference)).toMatchObject({ captured: 2_900, refunded: 1_000 });
+      expect(await refund('rfd_2', 1_901)).toEqual({ status: 'failed' });
+      expect(await refund('rfd_3', 1_900)).toEqual({ status: 'succeeded' });
+      expect(await charges.find(tenant, reference)).toMatchObject({ captured: 2_900, refunded: 2_900 });
+      await expect(refund('rfd_1', 999)).rejects.toMatchObject({ code: 'idempotency-mismatch' });
+    });
+
+    it('pay nothing back of a charge that was never made', async () => {
+      const { charges, tenant } = await setup();
+      const nothing = { tenant, reference: newId('ref'), refund: 'rfd_1', amount: money(1, 'EUR') };
+      expect(await charges.refund(nothing)).toEqual({ status: 'failed' });
+    });
+
     it('refuse to take nothing', async () => {
       const { charges, request } = await setup();
       await expect(charges.charge(request({ amount: money(0, 'EUR') }))).rejects.toMatchObject({

@@ -49,6 +49,20 @@ export type ChargeResult =
    */
   | { readonly status: 'failed'; readonly payment: string | null; readonly decline: string };
 
+export interface RefundRequest {
+  readonly tenant: string;
+  /** Of the charge. */
+  readonly reference: string;
+  /** Ours. The same is the same refund of that charge, however often it is asked for. */
+  readonly refund: string;
+  readonly amount: Money;
+}
+
+export interface RefundResult {
+  /** `failed`: it never will be paid back by this. */
+  readonly status: 'pending' | 'succeeded' | 'failed';
+}
+
 /**
  * Takes money from customers who have agreed to it. Errors: `unavailable` (it may have had its effect: ask again with the
  * same reference), `invalid-request` (never charged), and `idempotency-mismatch` for a reference that came with another
@@ -60,6 +74,11 @@ export interface Charges {
   find(tenant: string, reference: string): Promise<ChargeResult | undefined>;
   /** Gives a charge up that was not decided, and tells what became of it: it may have succeeded just then. */
   cancel(tenant: string, reference: string): Promise<ChargeResult | undefined>;
+  /**
+   * Pays back a part of a charge, or tells how that stands. Fails with `unavailable` while it is not known: it may have had
+   * its effect. What is not left of the charge is `failed`.
+   */
+  refund(request: RefundRequest): Promise<RefundResult>;
 }
 
 export const bookAccounts = [

@@ -278,7 +278,7 @@ describe('a charge by the customer', () => {
     charges.decide(customer.id, 'succeeded');
     await start();
     const refund = async (sum: number) => {
-      charges.refund(`${invoice}:1`, sum);
+      charges.paidBack(`${invoice}:1`, sum);
       const event = await told(paymentRefunded);
       await world.runJob(noteRefund, event, world.services);
       await world.runJob(noteRefund, await told(paymentRefunded), world.services);

@@ -2,11 +2,11 @@ import * as z from 'zod';
 import { defineEvent, type MakeEvent } from '../../events/define-event.ts';
 import { defineJob, type JobContext } from '../../events/define-job.ts';
 import { isoTime } from '../../kernel/clock.ts';
-import { isOmniError, OmniError } from '../../kernel/errors.ts';
+import { isOmniError } from '../../kernel/errors.ts';
 import type { DomainEvent } from '../../kernel/event.ts';
 import { money, toDecimal } from '../../kernel/money.ts';
 import { emailRequested } from '../../messaging/index.ts';
-import { paymentCanceled, paymentFailed, paymentSucceeded } from '../../payments/index.ts';
+import { paymentCanceled, paymentFailed, paymentSucceeded, receiptAccepted } from '../../payments/index.ts';
 import type { Database, Store, Stored, TenantStore, Transaction } from '../../store/store.ts';
 import { type Biller, invoiceData, mrrIn } from './biller.ts';
 import { billingDue, invoiceClosed, invoiceFinalised, invoicePaid, subscriptionChanged } from './billing.events.ts';
@@ -14,17 +14,19 @@ import type { ChargeRequest, ChargeResult, Charges } from './charges.ts';
 import {
   type Attempted,
   afterCharge,
+  afterLate,
   afterReminder,
   chargeOf,
   invoiceOfCharge,
   isAbandoned,
-  lateCharge,
+  isFresh,
   type Session,
   subscriptionAfter,
   withCharge,
 } from './collection.ts';
 import type { Customer } from './customer.schema.ts';
-import type { Invoice } from './invoice.schema.ts';
+import { isOwed } from './invoice.changes.ts';
+import type { Invoice, InvoiceCharge } from './invoice.schema.ts';
 import { paymentEvents } from './payment-received.ts';
 import type { BillingContext, BillingSettingsService } from './settings.service.ts';
 import type { Subscription } from './subscription.schema.ts';
@@ -63,7 +65,7 @@ const begun = async (
   session: Session | undefined,
 ): Promise<readonly Stored<Invoice>[]> => {
   const isBegun = ({ value }: Stored<Invoice>): boolean =>
-    value.charge === null && (value.collection === 'automatic' || session !== undefined);
+    value.charge === null && (session !== undefined || (value.collection === 'automatic' && value.status === 'open'));
   const fresh = charges === undefined ? [] : due.filter(isBegun);
   if (fresh.length === 0) return due;
   const store = invoices.of(tenant);
@@ -75,11 +77,10 @@ const begun = async (
   return (await store.getMany(due.map(({ id }) => id))).flatMap((one) => one ?? []);
 };
 
-/** Asks for a charge, or what became of it. */
-const resultOf = async (charges: Charges, request: ChargeRequest, isOver: boolean): Promise<ChargeResult> => {
+/** What a gateway tells; `pending` where that is not known. */
+const toldBy = async (ask: () => Promise<ChargeResult>): Promise<ChargeResult> => {
   try {
-    const canceled = isOver ? await charges.cancel(request.tenant, request.reference) : undefined;
-    return canceled ?? (await charges.charge(request));
+    return await ask();
   } catch (error) {
     if (!isOmniError(error)) throw error;
     // Somebody else's payment has this reference: nothing was charged here, and the next attempt has another.
@@ -91,6 +92,27 @@ const resultOf = async (charges: Charges, request: ChargeRequest, isOver: boolea
   }
 };
 
+/** Asks for a charge, or what became of it. */
+const resultOf = (charges: Charges, request: ChargeRequest, isOver: boolean): Promise<ChargeResult> =>
+  toldBy(async () => {
+    const canceled = isOver ? await charges.cancel(request.tenant, request.reference) : undefined;
+    return canceled ?? (await charges.charge(request));
+  });
+
+/** Gives a charge up of which nothing is due any more, and tells what became of it. It is never asked for here. */
+const endOf = (
+  charges: Charges,
+  tenant: string,
+  charge: InvoiceCharge,
+  context: BillingContext,
+): Promise<ChargeResult> =>
+  toldBy(async () => {
+    const canceled = await charges.cancel(tenant, charge.reference);
+    if (canceled !== undefined) return canceled;
+    if (isFresh(charge, context)) return { status: 'pending', payment: null };
+    return { status: 'failed', payment: null, decline: 'canceled' };
+  });
+
 const attempt = async (
   tenant: string,
   before: Stored<Invoice>,
@@ -99,15 +121,13 @@ const attempt = async (
   how: { readonly customer: Stored<Customer> | undefined; readonly session: Session | undefined },
 ): Promise<Done> => {
   const { value } = before;
-  if (value.charge === null || charges === undefined) return { before, ...afterReminder(value, context) };
-  const request = chargeOf(tenant, value, value.charge, how.customer, how.session);
-  const result = await resultOf(charges, request, isAbandoned(value.charge, context));
-  return { before, result, ...afterCharge(value, value.charge, result, context) };
-};
-
-const ended = (before: Stored<Invoice>, { reference, result }: Late, context: BillingContext): Done => {
-  const charge = lateCharge(before.value, reference, context.now);
-  return { before, result, ...afterCharge(before.value, charge, result, context) };
+  const { charge } = value;
+  if (charge === null || charges === undefined) return { before, ...afterReminder(value, context) };
+  const request = chargeOf(tenant, value, charge, how.customer, how.session);
+  const result = isOwed(value)
+    ? await resultOf(charges, request, isAbandoned(charge, context))
+    : await endOf(charges, tenant, charge, context);
+  return { before, result, ...afterCharge(value, charge, result, context) };
 };
 
 const byId = async <T extends object>(store: Store<T>, ids: readonly string[]) => {
@@ -154,44 +174,38 @@ const toldOf = (
   ];
 };
 
-interface Late {
-  readonly reference: string;
-  readonly result: ChargeResult;
-}
-
 export interface CollectOptions {
   /** Where the customer is there, and pays themselves. */
   readonly session?: Session | undefined;
-  /** What came of a charge that was given up before. */
-  readonly late?: Late | undefined;
   /** What else is to be in the commit. */
   readonly more?: (transaction: Transaction) => unknown;
 }
 
-/**
- * Does one attempt for each, and commits what became of all of them together. Before anything is charged, a commit of its
- * own notes what is about to be: one write more for each.
- */
-export const collect = async (
+const groundOf = async (
   tenant: string,
   due: readonly Stored<Invoice>[],
+  { customers, billingSettings }: CollectionServices,
+): Promise<Pick<Conclusion, 'context' | 'people'>> => {
+  const who = due.map(({ value }) => value.customer);
+  const [context, people] = await Promise.all([billingSettings.contextOf(tenant), byId(customers.of(tenant), who)]);
+  return { context, people };
+};
+
+interface Conclusion {
+  readonly context: BillingContext;
+  readonly people: ReadonlyMap<string, Stored<Customer>>;
+  readonly commit: JobContext['commit'];
+  readonly more?: ((transaction: Transaction) => unknown) | undefined;
+}
+
+/** Commits what became of invoices, with what that means for their subscriptions and what is told of it. */
+const conclude = async (
+  tenant: string,
+  done: readonly Done[],
   services: CollectionServices,
-  commit: JobContext['commit'],
-  { session, late, more }: CollectOptions = {},
-): Promise<readonly Done[]> => {
-  const { invoices, subscriptions, customers, biller, billingSettings, makeEvent } = services;
-  const [context, people] = await Promise.all([
-    billingSettings.contextOf(tenant),
-    byId(
-      customers.of(tenant),
-      due.map(({ value }) => value.customer),
-    ),
-  ]);
-  const done: Done[] = [];
-  if (late !== undefined) done.push(...due.map((before) => ended(before, late, context)));
-  for (const one of late === undefined ? await begun(tenant, due, services, context, session) : []) {
-    done.push(await attempt(tenant, one, services, context, { customer: people.get(one.value.customer), session }));
-  }
+  { context, people, commit, more }: Conclusion,
+): Promise<void> => {
+  const { invoices, subscriptions, biller, makeEvent } = services;
   const owners = done.flatMap(({ invoice }) => invoice.subscription ?? []);
   const subscribed = await byId(subscriptions.of(tenant), owners);
   const changed = new Map<string, Subscription>();
@@ -231,6 +245,25 @@ export const collect = async (
     }
     await more?.(transaction);
   });
+};
+
+/**
+ * Does one attempt for each, and commits what became of all of them together. Before anything is charged, a commit of its
+ * own notes what is about to be: one write more for each.
+ */
+export const collect = async (
+  tenant: string,
+  due: readonly Stored<Invoice>[],
+  services: CollectionServices,
+  commit: JobContext['commit'],
+  { session, more }: CollectOptions = {},
+): Promise<readonly Done[]> => {
+  const { context, people } = await groundOf(tenant, due, services);
+  const done: Done[] = [];
+  for (const one of await begun(tenant, due, services, context, session)) {
+    done.push(await attempt(tenant, one, services, context, { customer: people.get(one.value.customer), session }));
+  }
+  await conclude(tenant, done, services, { context, people, commit, more });
   return done;
 };
 
@@ -252,41 +285,44 @@ export const chargeInvoice = defineJob({
 });
 
 /**
- * A charge that was given up has taken money after all, as when what came late was accepted: it pays what is due, so that
- * nobody pays twice. Fails with `unavailable` while another charge is under way: which of them pays is known after it.
+ * Takes in what a charge has taken that is not under way any more: it was given up, or took more since. Another one that is
+ * under way is given up first, if it can be; what it takes all the same is over.
  */
 const takeLate = async (
   tenant: string,
-  stored: Stored<Invoice>,
+  before: Stored<Invoice>,
   reference: string,
   services: CollectionServices,
   commit: JobContext['commit'],
 ): Promise<void> => {
-  const { status, payments, charge } = stored.value;
-  const isOwed = status === 'open' || status === 'uncollectible';
-  if (!isOwed || payments.some((one) => one.reference === reference)) return;
-  const result = await services.charges?.find(tenant, reference);
-  if (result?.status !== 'succeeded') return;
-  if (charge !== null) throw new OmniError('unavailable', 'Another charge of the invoice is under way.');
-  await collect(tenant, [stored], services, commit, { late: { reference, result } });
+  const { charges } = services;
+  const result = await charges?.find(tenant, reference);
+  if (charges === undefined || result?.status !== 'succeeded') return;
+  const { context, people } = await groundOf(tenant, [before], services);
+  const late = afterLate(before.value, { reference, payment: result.payment, captured: result.captured }, context);
+  if (late.invoice === before.value) return;
+  const other = late.invoice.due === 0 ? late.invoice.charge : null;
+  const { invoice } =
+    other === null ? late : afterCharge(late.invoice, other, await endOf(charges, tenant, other, context), context);
+  await conclude(tenant, [{ before, invoice, outcome: late.outcome }], services, { context, people, commit });
 };
 
 /** A payment was decided: the charge of an invoice is looked at again. What the event says is not taken for the truth. */
 export const settleCharge = defineJob({
   name: 'billing.settle-charge',
-  on: [paymentSucceeded, paymentFailed, paymentCanceled],
+  on: [paymentSucceeded, paymentFailed, paymentCanceled, receiptAccepted],
   timeout: 120,
   maxAttempts: 10,
   handle: async ({ tenant, data: { reference } }, { commit }, services: CollectionServices) => {
     const id = invoiceOfCharge(reference);
     const stored = id === undefined ? undefined : await services.invoices.of(tenant).get(id);
-    if (stored === undefined) return;
+    if (stored === undefined || reference === null) return;
     if (stored.value.charge?.reference === reference) await collect(tenant, [stored], services, commit);
-    else if (reference !== null) await takeLate(tenant, stored, reference, services, commit);
+    else await takeLate(tenant, stored, reference, services, commit);
   },
 });
 
-/** Tries again what was not paid, and reminds of it, a page a run. */
+/** Tries again what was not paid, reminds of it, and settles what is under way, a page a run. */
 export const collectDue = defineJob({
   name: 'billing.collect-due',
   on: [billingDue, collectionDue],
@@ -297,10 +333,7 @@ export const collectDue = defineJob({
     if (type === billingDue.type && page > 0) return;
     const { now } = await services.billingSettings.contextOf(tenant);
     const { items } = await services.invoices.of(tenant).query({
-      where: [
-        { field: 'status', op: '==', value: 'open' },
-        { field: 'nextActionAt', op: '<=', value: isoTime(now) },
-      ],
+      where: [{ field: 'nextActionAt', op: '<=', value: isoTime(now) }],
       orderBy: { field: 'nextActionAt', order: 'asc' },
       limit: collectionPage,
     });

@@ -67,11 +67,16 @@ describe('a charge that takes less than it should', () => {
     expect([...charges.made.values()].map(({ request }) => request.amount.amount)).toEqual([11_900, 6_900]);
   });
 
-  it('pays what is due and no more where it takes more', async () => {
+  it('pays what is due where it takes more: 20,000 - 11,900 = 8,100 are over', async () => {
     const { charges, told, stateOf } = await underway();
     charges.settle(20_000);
     await told(1);
-    expect(await stateOf()).toMatchObject({ status: 'paid', paid: 11_900, due: 0, payments: [{ amount: 11_900 }] });
+    expect(await stateOf()).toMatchObject({
+      status: 'paid',
+      paid: 11_900,
+      due: 0,
+      payments: [{ amount: 20_000, over: 8_100 }],
+    });
   });
 });
 
@@ -89,7 +94,7 @@ describe('a charge that was given up and takes money after all', () => {
   it('pays the invoice, once, and nothing is charged again', async () => {
     const { charges, clock, collect, told, stateOf } = await failed();
     const [first] = [...charges.made.values()];
-    charges.takeLate(first?.request.reference ?? '', 11_900);
+    charges.took(first?.request.reference ?? '', 11_900);
     await told(1);
     await told(1);
     expect(await stateOf()).toMatchObject({ status: 'paid', paid: 11_900, due: 0, payments: [{ amount: 11_900 }] });
@@ -98,18 +103,15 @@ describe('a charge that was given up and takes money after all', () => {
     expect(charges.made.size).toBe(1);
   });
 
-  it('waits for another that is under way, so that what is known of both decides', async () => {
+  it('pays it instead of another that is under way, which is given up', async () => {
     const { charges, clock, customer, invoice, collect, told, stateOf } = await failed();
     charges.decide(customer, 'pending');
     clock.advance(day);
     await collect();
     expect(await stateOf()).toMatchObject({ charge: { reference: `${invoice}:2` } });
-    charges.takeLate(`${invoice}:1`, 11_900);
-    expect(await told(1)).toBe('retry');
-    await charges.cancel([...charges.made.keys()][0]?.split('/')[0] ?? '', `${invoice}:2`);
-    await told(2);
-    clock.advance(60_000);
+    charges.took(`${invoice}:1`, 11_900);
     await told(1);
-    expect(await stateOf()).toMatchObject({ status: 'paid', payments: [{ reference: `${invoice}:1` }] });
+    expect(await stateOf()).toMatchObject({ status: 'paid', charge: null, payments: [{ reference: `${invoice}:1` }] });
+    expect([...charges.made.values()].map(({ result }) => result.status)).toEqual(['succeeded', 'failed']);
   });
 });

@@ -3,7 +3,7 @@ import { money } from '../../kernel/money.ts';
 import type { Stored } from '../../store/store.ts';
 import type { ChargeRequest, ChargeResult } from './charges.ts';
 import type { Customer } from './customer.schema.ts';
-import { givenUp, paidBy } from './invoice.changes.ts';
+import { givenUp, isOwed, takenBy } from './invoice.changes.ts';
 import type { Invoice, InvoiceCharge } from './invoice.schema.ts';
 import type { BillingContext } from './settings.service.ts';
 import type { Subscription } from './subscription.schema.ts';
@@ -60,6 +60,10 @@ export const chargeOf = (
 export const isAbandoned = ({ status, startedAt }: InvoiceCharge, { now }: BillingContext): boolean =>
   status === 'needs-action' && now - Date.parse(startedAt) >= patience;
 
+/** Whether somebody may still be about to ask a gateway for it. Longer than any job or request takes. */
+export const isFresh = ({ startedAt }: InvoiceCharge, { now }: BillingContext): boolean =>
+  now - Date.parse(startedAt) < pendingPause;
+
 /** One attempt more, and when the next one is; without a next one it is given up, as the settings say. */
 const missed = (
   invoice: Invoice,
@@ -76,29 +80,30 @@ const missed = (
   return { invoice: isKept ? { ...tried, nextActionAt: null } : givenUp(tried, context), outcome: 'given-up' };
 };
 
-/** The invoice whose charge took less than it should. What is left is collected as after a charge that failed. */
-const paidInPart = (invoice: Invoice, { onSession, resumeAt }: InvoiceCharge, context: BillingContext): Attempted => {
-  const decline = 'paid-in-part';
-  if (!onSession) return missed(invoice, 'failed', decline, context);
-  const nextActionAt = invoice.status === 'open' ? resumeAt : null;
-  return { invoice: { ...invoice, lastDecline: decline, nextActionAt }, outcome: 'declined' };
+/** The invoice after a charge was declined, or took less than is due. One of the customer's own is none of dunning's. */
+const declined = (invoice: Invoice, charge: InvoiceCharge, decline: string, context: BillingContext): Attempted => {
+  if (!isOwed(invoice)) {
+    return { invoice: { ...invoice, charge: null, nextActionAt: null }, outcome: 'declined' };
+  }
+  if (!charge.onSession) return missed(invoice, 'failed', decline, context);
+  const nextActionAt = invoice.status === 'open' ? charge.resumeAt : null;
+  return { invoice: { ...invoice, charge: null, lastDecline: decline, nextActionAt }, outcome: 'declined' };
 };
 
 /**
- * The charge that an invoice had, when it is decided only after it was given up. As one of the customer's own: it is none
- * of dunning's attempts.
+ * The invoice with what a charge of it has taken that nobody waited for any more, as one that succeeded after it was given
+ * up, or took more later. The same where that is known.
  */
-export const lateCharge = ({ due, nextActionAt }: Invoice, reference: string, now: number): InvoiceCharge => ({
-  reference,
-  amount: due,
-  payment: null,
-  status: 'pending',
-  onSession: true,
-  startedAt: isoTime(now),
-  resumeAt: nextActionAt,
-});
+export const afterLate = (
+  invoice: Invoice,
+  by: { readonly reference: string; readonly payment: string; readonly captured: number },
+  context: BillingContext,
+): Attempted => {
+  const after = takenBy(invoice, by, context);
+  return { invoice: after, outcome: after.status === invoice.status ? 'pending' : 'paid' };
+};
 
-/** The invoice after its charge. What it took over what is due stays with the gateway's unapplied money. */
+/** The invoice after its charge. */
 export const afterCharge = (
   invoice: Invoice,
   charge: InvoiceCharge,
@@ -107,24 +112,22 @@ export const afterCharge = (
 ): Attempted => {
   switch (result.status) {
     case 'succeeded': {
-      const by = { reference: charge.reference, payment: result.payment };
-      const paid = paidBy(invoice, Math.min(result.captured, invoice.due), context, by);
-      if (paid.due > 0) return paidInPart(paid, charge, context);
-      return { invoice: { ...paid, lastDecline: null }, outcome: 'paid' };
+      const by = { reference: charge.reference, payment: result.payment, captured: result.captured };
+      const decided = { charge: null, lastDecline: null, ...(isOwed(invoice) ? {} : { nextActionAt: null }) };
+      const after = { ...takenBy(invoice, by, context), ...decided };
+      if (after.due > 0) return declined(after, charge, 'paid-in-part', context);
+      return { invoice: after, outcome: invoice.due === 0 ? 'pending' : 'paid' };
     }
     case 'pending':
     case 'needs-action': {
-      const { payment } = result;
-      const status = payment === null ? 'asked' : result.status;
-      const nextActionAt = invoice.status === 'open' ? isoTime(context.now + pendingPause) : null;
+      const payment = result.payment ?? charge.payment;
+      const status = result.payment === null ? 'asked' : result.status;
+      // Also of an invoice that nothing is due of any more: what is under way is to end.
+      const nextActionAt = isoTime(context.now + pendingPause);
       return { invoice: { ...invoice, charge: { ...charge, status, payment }, nextActionAt }, outcome: 'pending' };
     }
-    case 'failed': {
-      const { decline } = result;
-      if (!charge.onSession) return missed(invoice, 'failed', decline, context);
-      const nextActionAt = invoice.status === 'open' ? charge.resumeAt : null;
-      return { invoice: { ...invoice, charge: null, lastDecline: decline, nextActionAt }, outcome: 'declined' };
-    }
+    case 'failed':
+      return declined(invoice, charge, result.decline, context);
   }
 };
 

@@ -70,6 +70,7 @@ export const decide = (all: readonly Entitlement[], feature: string, amount: num
 
 export const createEntitlements = (options: EntitlementsOptions): Entitlements => {
   const { cache, subscriptions, catalogue, settings, usage } = options;
+  const cached = cache.reader(trust, (value) => z.array(entitlementSchema).parse(value));
 
   const load = async (tenant: string, customer: string): Promise<readonly Entitlement[]> => {
     const { items } = await subscriptions.of(tenant).query({
@@ -115,12 +116,7 @@ export const createEntitlements = (options: EntitlementsOptions): Entitlements =
   };
 
   const of: Entitlements['of'] = (tenant, customer) =>
-    cache.getOrLoad(
-      `entitlements:${tenant}:${customer}`,
-      trust,
-      (value) => z.array(entitlementSchema).parse(value),
-      async () => [...(await load(tenant, customer))],
-    );
+    cached(`entitlements:${tenant}:${customer}`, async () => [...(await load(tenant, customer))]);
 
   return {
     of,

@@ -13,29 +13,48 @@ const requireNoCharge = ({ charge }: Invoice): void => {
   if (charge !== null) throw refuse('A charge of it is under way. Wait until it is decided.');
 };
 
+/** Whether its customer may still pay it. */
+export const isOwed = ({ status }: Invoice): boolean => status === 'open' || status === 'uncollectible';
+
+type Part = Pick<InvoicePayment, 'reference' | 'payment' | 'amount' | 'over'>;
+
+/** The invoice with one payment more. What is over of it is to be paid back. */
+const withPayment = (invoice: Invoice, { reference, payment, amount, over }: Part, at: string): Invoice => {
+  const due = invoice.due - (amount - over);
+  const recovered = invoice.status === 'uncollectible' && amount > over;
+  const part: InvoicePayment = { reference, payment, amount, refunded: 0, changes: 0, recovered, over, at };
+  const done = isOwed(invoice) && due === 0 ? ({ status: 'paid', closedAt: at, nextActionAt: null } as const) : {};
+  const paid = invoice.paid + amount - over;
+  return { ...invoice, paid, payments: [...invoice.payments, part], due, toRefund: invoice.toRefund + over, ...done };
+};
+
 /**
- * A payment by whatever means; `by` is the charge, where a gateway took it. Fails with `precondition-failed` where nothing
- * is due, or less than that, and for what is noted by hand while a charge is under way.
+ * A payment that is noted by hand: all that is due, or a part of it. Fails with `precondition-failed` where less is due,
+ * and while a charge is under way.
  */
-export const paidBy = (
-  invoice: Invoice,
-  amount: number | undefined,
-  { now }: BillingContext,
-  by: { readonly reference: string; readonly payment: string } | undefined = undefined,
-): Invoice => {
-  if (invoice.status !== 'open' && invoice.status !== 'uncollectible')
-    throw refuse(`An invoice that is ${invoice.status} can't be paid.`);
-  if (by === undefined) requireNoCharge(invoice);
+export const paidBy = (invoice: Invoice, amount: number | undefined, { now }: BillingContext): Invoice => {
+  if (!isOwed(invoice)) throw refuse(`An invoice that is ${invoice.status} can't be paid.`);
+  requireNoCharge(invoice);
   if (invoice.payments.length >= maxPayments) throw refuse(`It is paid in at most ${maxPayments} parts.`);
   const paid = amount ?? invoice.due;
   if (paid > invoice.due) throw refuse('More than is due.');
-  const due = invoice.due - paid;
-  const at = isoTime(now);
-  const done = due === 0 ? ({ status: 'paid', closedAt: at, nextActionAt: null } as const) : {};
-  const recovered = invoice.status === 'uncollectible';
-  const { reference = null, payment = null } = by ?? {};
-  const part: InvoicePayment = { reference, payment, amount: paid, refunded: 0, changes: 0, recovered, at };
-  return { ...invoice, paid: invoice.paid + paid, payments: [...invoice.payments, part], charge: null, due, ...done };
+  return withPayment(invoice, { reference: null, payment: null, amount: paid, over: 0 }, isoTime(now));
+};
+
+/**
+ * The invoice with what a charge has taken in all, of which it may know a part. What is not due any more is over: a gateway
+ * took it, whether or not it should have. The same invoice where it knows all of it.
+ */
+export const takenBy = (
+  invoice: Invoice,
+  { reference, payment, captured }: { readonly reference: string; readonly payment: string; readonly captured: number },
+  { now }: BillingContext,
+): Invoice => {
+  const known = invoice.payments.reduce((sum, one) => (one.reference === reference ? sum + one.amount : sum), 0);
+  const amount = captured - known;
+  if (amount <= 0) return invoice;
+  const over = amount - Math.min(amount, isOwed(invoice) ? invoice.due : 0);
+  return withPayment(invoice, { reference, payment, amount, over }, isoTime(now));
 };
 
 /** Declared void. The number stays taken. */
@@ -118,6 +137,7 @@ const noteOf = (
     charge: null,
     writtenOff: 0,
     toRefund: 0,
+    refunds: [],
     credited: 0,
     due: 0,
     corrects: id,
@@ -178,40 +198,19 @@ export interface AfterCredit {
   readonly writtenOff: number;
 }
 
-/** The invoice after a credit note: less is due, and what was paid of it already is over. */
-export const afterCredit = (invoice: Invoice, total: number, { now }: BillingContext): AfterCredit => {
-  const taken = Math.min(invoice.due, total);
+/**
+ * The invoice after a credit note: less is due, and what was paid of it already is over. A note for what was paid back
+ * (`isPaidBack`) is of paid money alone, and leaves what is due.
+ */
+export const afterCredit = (
+  invoice: Invoice,
+  { total, isPaidBack }: { readonly total: number; readonly isPaidBack: boolean },
+  { now }: BillingContext,
+): AfterCredit => {
+  const taken = isPaidBack ? 0 : Math.min(invoice.due, total);
   const due = invoice.due - taken;
-  const isOpen = invoice.status === 'open' || invoice.status === 'uncollectible';
-  const done = isOpen && due === 0 ? ({ status: 'paid', closedAt: isoTime(now), nextActionAt: null } as const) : {};
+  const done =
+    isOwed(invoice) && due === 0 ? ({ status: 'paid', closedAt: isoTime(now), nextActionAt: null } as const) : {};
   const next = { ...invoice, credited: invoice.credited + total, due, ...done };
   return { invoice: next, over: total - taken, writtenOff: invoice.status === 'uncollectible' ? taken : 0 };
-};
-
-export interface Refunded {
-  readonly invoice: Invoice;
-  /** Its place in the payments, and how often that one has changed. */
-  readonly ordinal: number;
-  readonly change: number;
-  /** What was paid back more than was known; negative where a refund failed. */
-  readonly amount: number;
-  /** What of it no credit note tells of yet. */
-  readonly uncredited: number;
-}
-
-/**
- * The invoice after a gateway has paid something back, of which `refunded` is the sum. What was credited to be paid back
- * is settled first. Undefined where that was known.
- */
-export const refundedBy = (invoice: Invoice, reference: string, refunded: number): Refunded | undefined => {
-  const ordinal = invoice.payments.findIndex((payment) => payment.reference === reference);
-  const payment = invoice.payments[ordinal];
-  if (payment === undefined || payment.refunded === refunded) return undefined;
-  const amount = refunded - payment.refunded;
-  const settled = Math.min(invoice.toRefund, Math.max(0, amount));
-  const toRefund = amount > 0 ? invoice.toRefund - settled : invoice.toRefund - amount;
-  const change = payment.changes + 1;
-  const payments = invoice.payments.map((one, i) => (i === ordinal ? { ...one, refunded, changes: change } : one));
-  const uncredited = Math.max(0, Math.min(amount - settled, invoice.total - invoice.credited));
-  return { invoice: { ...invoice, payments, toRefund }, ordinal, change, amount, uncredited };
 };

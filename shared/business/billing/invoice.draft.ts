@@ -81,6 +81,7 @@ export const draftInvoice = (input: DraftInput, { settings, now }: BillingContex
     charge: null,
     writtenOff: 0,
     toRefund: 0,
+    refunds: [],
     credited: 0,
     due: totals.total.amount,
     collection: input.collection,

@@ -85,7 +85,7 @@ const chargeSchema = z
   });
 export type InvoiceCharge = z.infer<typeof chargeSchema>;
 
-/** What one invoice can be paid in. */
+/** What can be noted by hand of one invoice. What gateways took is noted however much it is. */
 export const maxPayments = 100;
 
 const paymentSchema = z
@@ -98,10 +98,33 @@ const paymentSchema = z
     changes: z.int(),
     /** Of an invoice that was given up before. */
     recovered: z.boolean(),
+    over: z.int().default(0).meta({ description: 'What of it was not due any more, and became credit.' }),
     at: timeSchema,
   })
   .meta({ id: 'InvoicePayment', description: 'What was paid of an invoice at one time.' });
 export type InvoicePayment = z.infer<typeof paymentSchema>;
+
+/** What one invoice can be paid back in. */
+export const maxInvoiceRefunds = 100;
+
+export const refundWays = ['payment-method', 'wallet', 'elsewhere'] as const;
+
+const refundSchema = z
+  .object({
+    id: z.string(),
+    to: z.enum(refundWays).meta({
+      description: '`payment-method`: by the gateway of the charge. `wallet`: as credit. `elsewhere`: noted by hand.',
+    }),
+    reference: z.string().nullable().meta({ description: 'Of the charge that it is paid back of; else null.' }),
+    amount: z.int().meta({ description: 'Minor units.' }),
+    status: z
+      .enum(['asked', 'pending', 'succeeded', 'failed'])
+      .meta({ description: '`asked`: the gateway was or is being asked. `failed`: it is still to be paid back.' }),
+    note: z.string().nullable().meta({ description: 'The credit note that it is for.' }),
+    at: timeSchema,
+  })
+  .meta({ id: 'InvoiceRefund', description: 'What is paid back of an invoice by what we do.' });
+export type InvoiceRefund = z.infer<typeof refundSchema>;
 
 const shape = {
   kind: z.enum(['invoice', 'credit-note']),
@@ -121,17 +144,21 @@ const shape = {
   taxes: z.array(taxGroupSchema).max(50),
   evidence: vatEvidenceSchema.nullable(),
   creditApplied: z.int().meta({ description: 'Spent of the customer’s wallet; negative for what was put into it.' }),
-  paid: minor,
-  payments: z.array(paymentSchema).max(maxPayments).default([]),
+  paid: z.int().meta({ description: 'Of what was due. What was paid back since is not taken off.' }),
+  payments: z
+    .array(paymentSchema)
+    .max(2 * maxPayments)
+    .default([]),
   charge: chargeSchema.nullable().default(null),
   writtenOff: z
     .int()
     .default(0)
     .meta({ description: 'What was due when it was given up; of a credit note, its part of that.' }),
-  toRefund: z
-    .int()
-    .default(0)
-    .meta({ description: 'Paid, credited since, and to be paid back by other means than the wallet.' }),
+  toRefund: z.int().default(0).meta({
+    description:
+      'Paid, not owed any more, and not paid back yet. Negative where more was paid back than was not owed any more.',
+  }),
+  refunds: z.array(refundSchema).max(maxInvoiceRefunds).default([]),
   credited: z.int().meta({ description: 'By credit notes.' }),
   due: z.int().meta({ description: 'What is left to be paid.' }),
   collection: collectionSchema,
@@ -159,18 +186,8 @@ const by = (field: string) => ({ fields: [{ field, order: 'asc' } as const, newe
 export const invoiceCollection = tenantCollection<Invoice>({
   name: 'billingInvoices',
   schema: invoiceSchema,
-  indexes: [
-    by('customer'),
-    by('status'),
-    by('subscription'),
-    {
-      fields: [
-        { field: 'status', order: 'asc' },
-        { field: 'nextActionAt', order: 'asc' },
-      ],
-    },
-  ],
-  unindexed: ['lines', 'taxes', 'seller', 'discounts', 'evidence', 'reason', 'payments', 'charge'],
+  indexes: [by('customer'), by('status'), by('subscription')],
+  unindexed: ['lines', 'taxes', 'seller', 'discounts', 'evidence', 'reason', 'payments', 'refunds', 'charge'],
 });
 
 export const newInvoiceSchema = z

@@ -1,9 +1,9 @@
 import { systemActor } from '../../kernel/actor.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import { type PaymentService, type PaymentView, paymentInputSchema } from '../../payments/index.ts';
-import type { ChargeRequest, ChargeResult, Charges } from './charges.ts';
+import type { ChargeRequest, ChargeResult, Charges, RefundRequest, RefundResult } from './charges.ts';
 
-type Payments = Pick<PaymentService, 'create' | 'find' | 'pursue' | 'cancel'>;
+type Payments = Pick<PaymentService, 'create' | 'find' | 'pursue' | 'cancel' | 'refund'>;
 
 export interface PaymentChargesOptions {
   /** Loaded when the first charge is made: a function that only reads invoices starts without. */
@@ -79,7 +79,30 @@ export const paymentCharges = ({ payments }: PaymentChargesOptions): Charges => 
     }
   };
 
+  const refund = async ({ tenant, reference, refund: ours, amount }: RefundRequest): Promise<RefundResult> => {
+    const payment = await find(tenant, reference);
+    if (payment === undefined) return { status: 'failed' };
+    const { currency } = payment;
+    if (currency !== amount.currency) return { status: 'failed' };
+    const input = { amount: amount.amount, reference: ours };
+    try {
+      const { status } = await (await payments()).refund(actorOf(tenant), payment.id, input);
+      if (status === 'created') throw new OmniError('unavailable', 'It is not known whether the gateway pays back.');
+      return { status };
+    } catch (error) {
+      // Refused: more than is left of it, or the gateway does not pay it back any more.
+      if (isOmniError(error, 'precondition-failed') || isOmniError(error, 'invalid-request')) {
+        return { status: 'failed' };
+      }
+      if (isOmniError(error, 'rate-limited')) {
+        throw new OmniError('unavailable', 'The gateway wants to be left alone.', { cause: error });
+      }
+      throw error;
+    }
+  };
+
   return {
+    refund,
     charge: async (request) => {
       const { amount, sources, offSession } = request;
       if (amount.amount <= 0) throw new OmniError('invalid-request', 'There is nothing to charge.');

@@ -66,6 +66,7 @@ const bodyOf = ({ seller, buyer, category }: SalesTaxQuestion) => {
  */
 export const taxJar = (options: TaxJarOptions): SalesTax => {
   const { apiKey, baseUrl = 'https://api.taxjar.com', cache, timeout = 8, retries = 2 } = options;
+  const cached = cache.reader(keep, (value) => rateSchema.parse(value));
   const pause = options.pause ?? ((n: number) => 300 * 2 ** n * (0.5 + Math.random()));
 
   const ask = async (body: object): Promise<unknown> => {
@@ -106,12 +107,7 @@ export const taxJar = (options: TaxJarOptions): SalesTax => {
     rate: async (question) => {
       const body = bodyOf(question);
       const key = `sales-tax:${sha256(JSON.stringify(body))}`;
-      return cache.getOrLoad(
-        key,
-        keep,
-        (value) => rateSchema.parse(value),
-        () => load(body),
-      );
+      return cached(key, () => load(body));
     },
   };
 };

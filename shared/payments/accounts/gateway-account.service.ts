@@ -42,7 +42,10 @@ export interface GatewayAccountService {
   get(actor: Actor, id: string): Promise<GatewayAccountView>;
   /** Replaces the settings; new credentials have to be of the same account. Fails with `not-found`. */
   update(actor: Actor, id: string, settings: GatewayAccountSettings): Promise<GatewayAccountView>;
-  /** Forgets the credentials. What was paid stays. */
+  /**
+   * Forgets the credentials. What was paid stays. Fails with `precondition-failed` while payments are open there: without
+   * the credentials nobody would find out what becomes of them. Disable the account until they have ended.
+   */
   remove(actor: Actor, id: string): Promise<void>;
   /** The accounts of a mode that are enabled. */
   usable(tenant: string, mode: Mode): Promise<readonly ConnectedGateway[]>;
@@ -56,6 +59,8 @@ export interface GatewayAccountOptions {
   readonly index: Store<AccountIndex>;
   readonly openGateway: OpenGateway;
   readonly isSandbox: (tenant: string) => Promise<boolean>;
+  /** How many payments at an account are not final. */
+  readonly openPayments: (tenant: string, account: string) => Promise<number>;
   /** Says to whom webhooks of an account belong. Fails with `already-exists`. */
   readonly claim: (gateway: GatewayName, account: GatewayAccountIdentity, tenant: string) => Promise<void>;
   readonly audit: Pick<AuditLog, 'record'>;
@@ -70,7 +75,7 @@ const noAccount = () => new OmniError('not-found', 'There is no such gateway acc
 export const indexId = (tenant: string, id: string): string => derivedId('gai', tenant, id);
 
 export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAccountService => {
-  const { database, accounts, index, openGateway, isSandbox, claim, audit, clock } = options;
+  const { database, accounts, index, openGateway, isSandbox, openPayments, claim, audit, clock } = options;
   /** By tenant, account and revision: an adapter remembers how its gateway is. */
   const opened = new Map<string, Promise<Gateway>>();
 
@@ -181,6 +186,12 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
     },
     remove: async (actor, id) => {
       const { revision } = await find(actor.tenant, id);
+      const open = await openPayments(actor.tenant, id);
+      if (open > 0) {
+        const payments = open === 1 ? '1 payment is' : `${open} payments are`;
+        const message = `${payments} still open there. Cancel them, or disable the account until they have ended.`;
+        throw new OmniError('precondition-failed', message);
+      }
       await database.transaction(async (transaction) => {
         transaction.delete(accounts.of(actor.tenant), id, { revision });
         transaction.delete(index, indexId(actor.tenant, id));

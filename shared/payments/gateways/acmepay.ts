@@ -34,6 +34,7 @@ const capabilities: GatewayCapabilities = {
   partialRefund: true,
   idempotentFor: 86_400,
   lookupByOwnReference: true,
+  refundsByOwnReference: true,
 };
 
 const refundSchema = z.object({

@@ -52,6 +52,7 @@ export const btcPayCapabilities: GatewayCapabilities = {
   partialRefund: true,
   idempotentFor: 0,
   lookupByOwnReference: true,
+  refundsByOwnReference: true,
 };
 
 /** https://docs.btcpayserver.org/API/Greenfield/v1/#operation/Invoices_GetInvoice */

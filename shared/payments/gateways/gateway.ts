@@ -30,6 +30,8 @@ export interface GatewayCapabilities {
   readonly idempotentFor: number;
   /** Whether a payment can be looked up by our own reference after a call whose answer was lost. */
   readonly lookupByOwnReference: boolean;
+  /** Whether a payment is read with all its refunds and our ids of them, so that one whose answer was lost is found. */
+  readonly refundsByOwnReference: boolean;
 }
 
 export interface CreatePayment {

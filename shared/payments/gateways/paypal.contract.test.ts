@@ -108,6 +108,43 @@ describe('PayPal', async () => {
     });
   });
 
+  /** Declined by the payer's bank at first, then taken in parts, as merchants do on PayPal's own pages. */
+  const inParts = async (payment: string, parts: readonly string[]) => {
+    const { reference } = await gateway.create({ ...asked, payment }, `${payment}:1`);
+    server.approve(reference, 'pending');
+    await gateway.confirm(reference, `${payment}:2`);
+    server.settle(reference, false);
+    const order = server.find(reference);
+    order.outcome = 'completed';
+    for (const value of parts) server.capture(order, { value, currency_code: 'EUR' });
+    return { reference, order };
+  };
+  const back = (refund: string, amount: number) => ({ refund, amount: money(amount, 'EUR') });
+
+  it('pays back from a capture that took something, and not from one that was declined', async () => {
+    const { reference } = await inParts('pay_6', ['9.00']);
+    expect(await gateway.refund(reference, back('ref_1', 900), 'ref_1')).toMatchObject({ status: 'succeeded' });
+    expect(await gateway.retrieve(reference)).toMatchObject({ captured: money(900, 'EUR'), status: 'captured' });
+  });
+
+  it('pays back from the capture that has enough left, once, and says what is too much for one', async () => {
+    const { reference, order } = await inParts('pay_7', ['3.00', '6.00']);
+    await expect(gateway.refund(reference, back('ref_2', 700), 'ref_2')).rejects.toMatchObject({
+      code: 'precondition-failed',
+      message: expect.stringContaining('At most 600'),
+    });
+    await gateway.refund(reference, back('ref_3', 200), 'ref_3');
+    await gateway.refund(reference, back('ref_4', 200), 'ref_4');
+    // The first has no more than 1.00 left: asked again, it is the refund that was made.
+    expect(await gateway.refund(reference, back('ref_3', 200), 'ref_3')).toMatchObject({ refund: 'ref_3' });
+    expect(order.captures.map(({ status }) => status)).toEqual([
+      'DECLINED',
+      'PARTIALLY_REFUNDED',
+      'PARTIALLY_REFUNDED',
+    ]);
+    expect(order.refunds).toHaveLength(2);
+  });
+
   it('lets nobody in with wrong credentials', async () => {
     const other = connect('wrong');
     await expect(other.account()).rejects.toMatchObject({ code: 'forbidden' });

@@ -1,6 +1,6 @@
 import type { Order, OrdersCapture, PaymentCollection, Refund } from '@paypal/paypal-server-sdk';
 import { OmniError } from '../../kernel/errors.ts';
-import { add, compare, type Money, zero } from '../../kernel/money.ts';
+import { add, compare, type Money, subtract, zero } from '../../kernel/money.ts';
 import type { GatewayDispute, GatewayPayment, GatewayRefund, NextAction, PaymentStatus } from './gateway.ts';
 import type { PayPalDispute } from './paypal.disputes.ts';
 import { fromPayPal } from './paypal.money.ts';
@@ -29,6 +29,40 @@ export const paymentsOf = (order: Order): PaymentCollection => order.purchaseUni
 export const takenOf = (order: Order): readonly OrdersCapture[] =>
   (paymentsOf(order).captures ?? []).filter(({ status }) => took.has(text(status)));
 
+const moneyOf = (amount: { readonly currencyCode: string; readonly value: string } | undefined): Money => {
+  if (amount === undefined) throw new OmniError('unavailable', 'PayPal told no amount.');
+  return fromPayPal(amount);
+};
+
+const isNot = new Set(['FAILED', 'CANCELLED']);
+
+/** The capture that a refund is of. */
+const captureOfRefund = ({ links = [] }: Refund): string | undefined =>
+  /\/captures\/([^/?]+)/.exec(links.find(({ rel }) => rel === 'up')?.href ?? '')?.[1];
+
+/** What is left of a capture. A refund that does not say of which it is counts for each. */
+const leftOf = ({ id, amount }: OrdersCapture, refunds: readonly Refund[]): Money =>
+  refunds
+    .filter(({ status }) => !isNot.has(text(status)))
+    .filter((refund) => [undefined, id].includes(captureOfRefund(refund)))
+    .reduce((left, refund) => subtract(left, moneyOf(refund.amount)), moneyOf(amount));
+
+/**
+ * The capture to pay back from: the first of those that took something with enough left. One refund is of one capture, so
+ * what no single one has fails with `precondition-failed`.
+ */
+export const refundableCapture = (order: Order, amount: Money): string => {
+  const { refunds = [] } = paymentsOf(order);
+  const left = takenOf(order).map((capture) => ({ id: capture.id, left: leftOf(capture, refunds) }));
+  if (left.length === 0) throw new OmniError('precondition-failed', 'Nothing is captured of this payment.');
+  const found = left.find((one) => one.id !== undefined && compare(one.left, amount) >= 0);
+  if (found?.id !== undefined) return found.id;
+  const most = left.reduce((max, one) => Math.max(max, one.left.amount), 0);
+  const why =
+    left.length === 1 ? 'That is more than is left of it.' : 'It was captured in parts: refund them one by one.';
+  throw new OmniError('precondition-failed', `At most ${most} can be paid back by one refund. ${why}`);
+};
+
 const statusOf = (order: Order): PaymentStatus => {
   const { captures: all = [], authorizations: [authorisation] = [] } = paymentsOf(order);
   const statuses = all.map(({ status }) => captures[text(status)] ?? 'failed');
@@ -43,11 +77,6 @@ const statusOf = (order: Order): PaymentStatus => {
 const nextActionOf = (order: Order): NextAction | undefined => {
   const link = order.links?.find(({ rel }) => rel === 'payer-action' || rel === 'approve');
   return link === undefined ? undefined : { kind: 'redirect', url: link.href };
-};
-
-const moneyOf = (amount: { readonly currencyCode: string; readonly value: string } | undefined): Money => {
-  if (amount === undefined) throw new OmniError('unavailable', 'PayPal told no amount.');
-  return fromPayPal(amount);
 };
 
 export const paypalRefund = (refund: Refund): GatewayRefund => {

@@ -14,7 +14,7 @@ import { captureOfDispute, disputesOfCapture } from './paypal.disputes.ts';
 import { paypalIssue } from './paypal.errors.ts';
 import { eventsSince, paypalActionOf } from './paypal.events.ts';
 import { fromPayPal, paypalCurrencies, paypalDigits, toPayPal } from './paypal.money.ts';
-import { paymentsOf, paypalPayment, paypalRefund, takenOf } from './paypal.payment.ts';
+import { paymentsOf, paypalPayment, paypalRefund, refundableCapture, takenOf } from './paypal.payment.ts';
 import { paypalWebhookOf } from './paypal.webhooks.ts';
 
 export const paypalCapabilities: GatewayCapabilities = {
@@ -27,6 +27,7 @@ export const paypalCapabilities: GatewayCapabilities = {
   idempotentFor: 21_600,
   /** The transaction search is hours behind. */
   lookupByOwnReference: false,
+  refundsByOwnReference: true,
 };
 
 /** The SDK's enum, without loading the SDK. */
@@ -176,9 +177,11 @@ export const paypalGateway = ({ client, webhook, webhookUrl }: PayPalGatewayOpti
       return viewOf(await read(reference));
     },
     refund: async (reference, { refund, amount }, key) => {
-      const [capture] = paymentsOf(await read(reference)).captures ?? [];
-      if (capture?.id === undefined) throw new OmniError('precondition-failed', 'Nothing is captured of this payment.');
-      const captureId = capture.id;
+      const order = await read(reference);
+      // The key is remembered with the capture: another one would be asked anew.
+      const made = paymentsOf(order).refunds?.find(({ customId }) => customId === refund);
+      if (made !== undefined) return paypalRefund(made);
+      const captureId = refundableCapture(order, amount);
       const body = { amount: toPayPal(amount), customId: refund };
       const { result } = await client.call(({ payments }) =>
         payments.refundCapturedPayment({ captureId, paypalRequestId: key, prefer, body }),

@@ -38,6 +38,7 @@ export const stripeCapabilities: GatewayCapabilities = {
   partialRefund: true,
   idempotentFor,
   lookupByOwnReference: true,
+  refundsByOwnReference: true,
 };
 
 const pageSize = 100;

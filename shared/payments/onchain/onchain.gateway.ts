@@ -47,6 +47,7 @@ export const onchainCapabilities: GatewayCapabilities = {
   // The invoice is in our own store.
   idempotentFor: Number.MAX_SAFE_INTEGER,
   lookupByOwnReference: true,
+  refundsByOwnReference: true,
 };
 
 const noHolding = () => new OmniError('precondition-failed', 'Nothing can be held on a chain.');

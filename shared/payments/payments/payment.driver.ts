@@ -29,10 +29,16 @@ export interface PaymentDriverOptions {
 /** Milliseconds that a worker has for a call; after that another may make it. */
 export const callLease = 60_000;
 const maxAttempts = 4;
-/** Seconds. */
-const settledAfter = 3_600;
+/** Seconds after which no call is under way any more. */
+export const settledAfter = 3_600;
 /** Answers which say that the call had no effect and will have none. */
-const refusals = new Set(['invalid-request', 'precondition-failed', 'forbidden', 'not-found', 'rate-limited']);
+export const refusals: ReadonlySet<string> = new Set([
+  'invalid-request',
+  'precondition-failed',
+  'forbidden',
+  'not-found',
+  'rate-limited',
+]);
 
 export const newAttempt = (id: string, ordinal: number, { account, gateway }: Choice, now: number): Attempt => ({
   account,

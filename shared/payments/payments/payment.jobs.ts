@@ -22,6 +22,7 @@ import { factsOf } from './payment.facts.ts';
 import type { ParkedPayment, Payment, PaymentWatch } from './payment.schema.ts';
 import type { PaymentService } from './payment.service.ts';
 import type { PaymentSync } from './payment.sync.ts';
+import { nextWatch, watchId } from './payment.watch.ts';
 
 export interface PaymentJobServices {
   readonly database: Pick<Database, 'transaction'>;
@@ -165,14 +166,27 @@ const locatePayment = async (
 const isOfAccount = ({ account, gateway }: ConnectedGateway, data: StripeEventData): boolean =>
   data.account === account.providerAccount || (gateway.name === 'stripe' && data.account === 'platform');
 
+/** Of an account that was removed while it had the payment, nobody can be asked. */
+const isOrphan = async (services: PaymentJobServices, tenant: string, payment: string): Promise<boolean> => {
+  const account = (await services.payments.of(tenant).get(payment))?.value.account ?? null;
+  return account === null || (await openOrNone(services, tenant, account)) === undefined;
+};
+
 /** Goes on with a payment that is not final, and looks at it again. */
 export const refreshDuePayment = defineJob({
   name: 'payments.refresh-due-payment',
   on: [refreshDue],
   maxAttempts: 15,
-  handle: async ({ tenant, data: { payment } }, { commit }, { paymentService, sync }: PaymentJobServices) => {
-    await paymentService.pursue(tenant, payment);
-    await sync.refresh(tenant, payment, commit);
+  handle: async ({ tenant, data: { payment } }, { commit }, services: PaymentJobServices) => {
+    const { paymentService, sync, watches, logger } = services;
+    try {
+      await paymentService.pursue(tenant, payment);
+      await sync.refresh(tenant, payment, commit);
+    } catch (error) {
+      if (!isOmniError(error, 'not-found') || !(await isOrphan(services, tenant, payment))) throw error;
+      logger.warn('A payment is no longer looked at: it or its account is gone.', { payment });
+      await commit((transaction) => transaction.delete(watches, watchId(tenant, payment)));
+    }
   },
 });
 
@@ -192,11 +206,8 @@ export const sweepPayments = defineJob({
     });
     await commit((transaction) => {
       for (const { id, revision, value } of items) {
-        const { tenant, payment, rounds } = value;
-        // Ever less often: from a quarter of an hour to a day.
-        const pause = Math.min(900_000 * 2 ** Math.min(rounds, 10), 86_400_000);
-        const next = { ...value, rounds: rounds + 1, dueAt: isoTime(now + pause) };
-        transaction.update(watches, id, next, { revision });
+        const { tenant, payment } = value;
+        transaction.update(watches, id, nextWatch(value, now), { revision });
         transaction.emit(makeEvent(refreshDue, { tenant, subject: payment, data: { payment } }));
       }
     });

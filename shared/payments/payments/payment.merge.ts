@@ -2,7 +2,7 @@ import { isoTime } from '../../kernel/clock.ts';
 import { OmniError } from '../../kernel/errors.ts';
 import { derivedId } from '../../kernel/ids.ts';
 import type { GatewayName, GatewayPayment, GatewayRefund } from '../gateways/gateway.ts';
-import { paymentFailed } from './payment.events.ts';
+import { paymentFailed, refundFailed } from './payment.events.ts';
 import { factsOf, type PaymentFact } from './payment.facts.ts';
 import type { Payment, PaymentDispute, PaymentState, Refund } from './payment.schema.ts';
 
@@ -26,7 +26,13 @@ const mergeRefunds = (local: Payment, remote: GatewayPayment, now: string): Refu
   const ours = local.refunds.map((refund) => {
     const there = remote.refunds.find((one) => isSame(refund, one));
     if (there === undefined) return refund;
-    return { ...refund, amount: there.amount.amount, status: there.status, gatewayReference: there.reference };
+    return {
+      ...refund,
+      amount: there.amount.amount,
+      status: there.status,
+      gatewayReference: there.reference,
+      detail: null,
+    };
   });
   const others = remote.refunds
     .filter((one) => !local.refunds.some((refund) => isSame(refund, one)))
@@ -37,6 +43,8 @@ const mergeRefunds = (local: Payment, remote: GatewayPayment, now: string): Refu
         reason: null,
         status,
         gatewayReference: reference,
+        detail: null,
+        askedAt: null,
         createdAt: now,
       }),
     );
@@ -129,7 +137,7 @@ export interface MergeInput {
 const endedBy = (local: Payment, fact: PaymentFact, change: Partial<Payment>, now: number): Merged => {
   if (local.facts.some(({ key }) => key === fact.key)) return { next: { ...local, ...change }, facts: [] };
   const time = isoTime(now);
-  const facts = [...local.facts, { key: fact.key, amount: null, at: time }];
+  const facts = [...local.facts, { key: fact.key, amount: fact.amount?.amount ?? null, at: time }];
   return { next: { ...local, ...change, facts, updatedAt: time }, facts: [fact] };
 };
 
@@ -139,6 +147,15 @@ export const tombstone = (local: Payment, now: number): Merged => {
   const fact: PaymentFact = { key: 'deleted', amount: null, ...(paid ? {} : { event: paymentFailed }) };
   const status = paid ? local.status : 'canceled';
   return endedBy(local, fact, { deleted: true, status, nextAction: null, syncedAt: isoTime(now) }, now);
+};
+
+/** The gateway did not make a refund: nothing was paid back, and nothing was booked. */
+export const refundRefused = (local: Payment, { id, amount, currency }: Refund, now: number): Merged => {
+  const refunds = local.refunds.map((refund) =>
+    refund.id === id ? { ...refund, status: 'failed' as const, detail: 'refused' as const } : refund,
+  );
+  const fact: PaymentFact = { key: `refund:${id}:refused`, amount: { amount, currency }, event: refundFailed };
+  return endedBy(local, fact, { refunds }, now);
 };
 
 /** No gateway took it. */

@@ -4,8 +4,11 @@ import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import { derivedId, type NewId } from '../../kernel/ids.ts';
 import type { Database, Store, Stored, TenantStore } from '../../store/store.ts';
 import type { GatewayAccountService } from '../accounts/gateway-account.service.ts';
+import { callLease } from './payment.driver.ts';
+import { refundRefused } from './payment.merge.ts';
 import { maxRefunds, type Payment, type PaymentWatch, type Refund, type RefundInput } from './payment.schema.ts';
-import { type PaymentSync, watchId } from './payment.sync.ts';
+import type { PaymentSync } from './payment.sync.ts';
+import { startWatch } from './payment.watch.ts';
 
 export interface RefundOptions {
   readonly database: Pick<Database, 'transaction'>;
@@ -16,6 +19,12 @@ export interface RefundOptions {
   readonly find: (tenant: string, id: string) => Promise<Stored<Payment>>;
   readonly newId: NewId;
   readonly clock: Clock;
+}
+
+interface Intended {
+  readonly refund: Refund;
+  /** Kept by this call: nobody can have asked the gateway for it. */
+  readonly isNew: boolean;
 }
 
 const maxRounds = 8;
@@ -33,11 +42,11 @@ export const createRefunds = (options: RefundOptions) => {
   const commit: Database['transaction'] = (work) => database.transaction(work);
 
   /** Keeps what is intended, in the payment itself: its revision sees to it that never too much is. */
-  const intend = async (tenant: string, id: string, refundId: string, input: RefundInput): Promise<Refund> => {
+  const intend = async (tenant: string, id: string, refundId: string, input: RefundInput): Promise<Intended> => {
     const { value, revision } = await find(tenant, id);
     const there = value.refunds.find((refund) => refund.id === refundId);
     if (there !== undefined) {
-      if (input.amount === undefined || input.amount === there.amount) return there;
+      if (input.amount === undefined || input.amount === there.amount) return { refund: there, isNew: false };
       throw new OmniError('idempotency-mismatch', 'This reference or key came with another refund before.');
     }
     const left = refundable(value);
@@ -53,15 +62,16 @@ export const createRefunds = (options: RefundOptions) => {
       reason: input.reason ?? null,
       status: 'created',
       gatewayReference: null,
+      detail: null,
       createdAt: isoTime(clock.now()),
+      askedAt: isoTime(clock.now()),
     };
     const next = { ...value, refunds: [...value.refunds, refund], updatedAt: isoTime(clock.now()) };
-    const dueAt = isoTime(clock.now() + 120_000);
     await database.transaction((transaction) => {
       transaction.update(payments.of(tenant), id, next, { revision });
-      transaction.increment(watches, watchId(tenant, id), { rounds: 1 }, { tenant, payment: id, dueAt });
+      startWatch(transaction, watches, { tenant, id, now: clock.now(), wait: 'asked' });
     });
-    return refund;
+    return { refund, isNew: true };
   };
 
   const retried = async <R>(work: () => Promise<R>): Promise<R> => {
@@ -74,42 +84,100 @@ export const createRefunds = (options: RefundOptions) => {
     }
   };
 
-  const fail = (tenant: string, id: string, refundId: string): Promise<void> =>
-    retried(async () => {
-      const { value, revision } = await find(tenant, id);
-      const refunds = value.refunds.map((refund) =>
-        refund.id === refundId && refund.status === 'created' ? { ...refund, status: 'failed' as const } : refund,
-      );
-      await payments.of(tenant).update(id, { ...value, refunds, updatedAt: isoTime(clock.now()) }, { revision });
-    });
+  const withRefund = (payment: Payment, refundId: string, change: Partial<Refund>): Payment => ({
+    ...payment,
+    refunds: payment.refunds.map((one) => (one.id === refundId ? { ...one, ...change } : one)),
+    updatedAt: isoTime(clock.now()),
+  });
 
-  const statusOf = async (tenant: string, id: string, refundId: string): Promise<Refund> => {
-    const refund = (await find(tenant, id)).value.refunds.find((one) => one.id === refundId);
+  const ofPayment = ({ refunds }: Payment, refundId: string): Refund => {
+    const refund = refunds.find((one) => one.id === refundId);
     if (refund === undefined) throw new OmniError('not-found', 'There is no such refund.');
     return refund;
   };
 
-  /** Asks the gateway, with the refund's id as key, and takes its state in. */
-  const carryOut = async (tenant: string, id: string, refund: Refund): Promise<Refund> => {
+  /** Changes one that is still open; answers with how it is then. */
+  const change = (tenant: string, id: string, refundId: string, to: Partial<Refund>): Promise<Refund> =>
+    retried(async () => {
+      const { value, revision } = await find(tenant, id);
+      const refund = ofPayment(value, refundId);
+      if (refund.status !== 'created') return refund;
+      await payments.of(tenant).update(id, withRefund(value, refundId, to), { revision });
+      return { ...refund, ...to };
+    });
+
+  /** Ends one that the gateway did not make, and tells of it. */
+  const refuse = (tenant: string, id: string, refundId: string): Promise<void> =>
+    retried(async () => {
+      const stored = await find(tenant, id);
+      const refund = ofPayment(stored.value, refundId);
+      if (refund.status !== 'created') return;
+      await sync.commit(tenant, stored, refundRefused(stored.value, refund, clock.now()), commit);
+    });
+
+  /** As the gateway has it now. */
+  const lookedUp = async (tenant: string, id: string, refundId: string): Promise<Refund> =>
+    ofPayment((await sync.refresh(tenant, id, commit)).value, refundId);
+
+  /** Takes the one call that may be under way; false where somebody else has it. */
+  const claim = async (tenant: string, id: string, refundId: string): Promise<boolean> => {
+    const { value, revision } = await find(tenant, id);
+    const { status, askedAt } = ofPayment(value, refundId);
+    if (status !== 'created') return false;
+    if (askedAt !== null && Date.parse(askedAt) + callLease > clock.now()) return false;
+    try {
+      const next = withRefund(value, refundId, { askedAt: isoTime(clock.now()) });
+      await payments.of(tenant).update(id, next, { revision });
+      return true;
+    } catch (error) {
+      if (isOmniError(error, 'revision-conflict')) return false;
+      throw error;
+    }
+  };
+
+  const gatewayOf = async (tenant: string, id: string) => {
     const { account, gatewayReference } = (await find(tenant, id)).value;
     if (account === null || gatewayReference === null) throw over();
-    const { gateway } = await accounts.open(tenant, account);
+    return { gateway: (await accounts.open(tenant, account)).gateway, reference: gatewayReference };
+  };
+
+  /** Asks the gateway, with the refund's id as key, and takes its state in. */
+  const ask = async (tenant: string, id: string, refund: Refund, isFirst: boolean): Promise<Refund> => {
+    const { gateway, reference } = await gatewayOf(tenant, id);
     const { amount, currency, reason } = refund;
     const request = { refund: refund.id, amount: { amount, currency }, reason: reason ?? undefined };
     try {
-      await gateway.refund(gatewayReference, request, refund.id);
+      await gateway.refund(reference, request, refund.id);
     } catch (error) {
       const isRefusal = isOmniError(error, 'invalid-request') || isOmniError(error, 'precondition-failed');
       if (!isRefusal) throw error;
-      await sync.refresh(tenant, id, commit);
-      const now = await statusOf(tenant, id, refund.id);
+      const now = await lookedUp(tenant, id, refund.id);
       // A call before this one got through, and its answer was lost.
       if (now.status !== 'created') return now;
-      await fail(tenant, id, refund.id);
+      const isSure = isFirst || gateway.capabilities.refundsByOwnReference;
+      if (!isSure) return change(tenant, id, refund.id, { detail: 'outcome-unknown' });
+      await refuse(tenant, id, refund.id);
       throw error;
     }
-    await sync.refresh(tenant, id, commit);
-    return statusOf(tenant, id, refund.id);
+    return lookedUp(tenant, id, refund.id);
+  };
+
+  /**
+   * One that may have been asked for before, by whoever lost the answer: it is looked for first. While the gateway
+   * remembers its key, a second call has no second effect. After that there is at most one call at a time, and only
+   * where the look before it shows for sure that the refund is not there.
+   */
+  const askAgain = async (tenant: string, id: string, refund: Refund): Promise<Refund> => {
+    const { gateway } = await gatewayOf(tenant, id);
+    const { idempotentFor, refundsByOwnReference } = gateway.capabilities;
+    // With a margin: its clock is not ours.
+    const isRemembered = clock.now() - Date.parse(refund.createdAt) < idempotentFor * 900;
+    const isFindable = isRemembered || refundsByOwnReference;
+    if (isFindable && !isRemembered && !(await claim(tenant, id, refund.id))) return refund;
+    const now = await lookedUp(tenant, id, refund.id);
+    if (now.status !== 'created') return now;
+    if (isFindable) return ask(tenant, id, now, false);
+    return change(tenant, id, refund.id, { detail: 'outcome-unknown' });
   };
 
   return {
@@ -117,13 +185,14 @@ export const createRefunds = (options: RefundOptions) => {
       const { tenant } = actor;
       const refundId =
         input.reference === undefined ? idsFor(actor, newId)('ref') : derivedId('ref', tenant, id, input.reference);
-      const refund = await retried(() => intend(tenant, id, refundId, input));
-      return refund.status === 'created' ? carryOut(tenant, id, refund) : refund;
+      const { refund, isNew } = await retried(() => intend(tenant, id, refundId, input));
+      if (isNew) return ask(tenant, id, refund, true);
+      return refund.status === 'created' ? askAgain(tenant, id, refund) : refund;
     },
     /** Carries out what was intended and never was, as far as anybody knows. */
     pursue: async (tenant: string, { id, value }: Stored<Payment>): Promise<void> => {
       for (const refund of value.refunds.filter(({ status }) => status === 'created')) {
-        await carryOut(tenant, id, refund).catch((error: unknown) => {
+        await askAgain(tenant, id, refund).catch((error: unknown) => {
           if (!isOmniError(error, 'invalid-request') && !isOmniError(error, 'precondition-failed')) throw error;
         });
       }

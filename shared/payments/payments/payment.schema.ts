@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { isCurrency } from '../../kernel/currencies.ts';
 import { platformCollection, tenantCollection } from '../../store/collection.ts';
 import { encrypted } from '../../store/encrypted-field.ts';
+import type { Filter } from '../../store/store.ts';
 import { gatewayNameSchema, modeSchema } from '../accounts/gateway-account.schema.ts';
 
 /** Units of 10^12 and more are no payment but a mistake. */
@@ -126,7 +127,18 @@ const refundSchema = z.object({
   status: z.enum(['created', 'pending', 'succeeded', 'failed']),
   /** The gateway's id. */
   gatewayReference: z.string().nullable(),
+  detail: z
+    .enum(['refused', 'outcome-unknown'])
+    .nullable()
+    .default(null)
+    .meta({
+      description:
+        '`refused`: the gateway did not make it. `outcome-unknown`: it can not be found out whether the gateway made it, ' +
+        'so it is not asked again; look there.',
+    }),
   createdAt: z.iso.datetime(),
+  /** When somebody last began to ask the gateway. */
+  askedAt: z.iso.datetime().nullable().default(null),
 });
 export type Refund = z.infer<typeof refundSchema>;
 
@@ -216,6 +228,8 @@ const paymentSchema = z.object({
   hash: z.string(),
   attempts: z.array(attemptSchema),
   captureRequested: z.int().nullable(),
+  /** When the gateway was first asked for it. */
+  captureRequestedAt: z.iso.datetime().nullable().default(null),
   refunds: z.array(refundSchema),
   disputes: z.array(disputeSchema).default([]),
   facts: z.array(factSchema),
@@ -250,12 +264,20 @@ export const paymentCollection = tenantCollection<Payment>({
   ],
 });
 
+/** Payments at an account that are not final. */
+export const openAt = (account: string): readonly Filter[] => [
+  { field: 'account', op: '==', value: account },
+  { field: 'status', op: 'in', value: ['created', 'requires-action', 'pending', 'authorised'] },
+];
+
 const watchSchema = z.object({
   tenant: z.string(),
   payment: z.string(),
   /** When it is to be looked after. */
   dueAt: z.iso.datetime(),
-  /** How often it was told to be watched. */
+  /** Since when nothing has changed. Absent in what an earlier release wrote. */
+  since: z.iso.datetime().optional(),
+  /** How often it was looked at, or told to be. */
   rounds: z.number(),
 });
 export type PaymentWatch = z.infer<typeof watchSchema>;
@@ -289,7 +311,7 @@ export const paymentViewSchema = z
 export type PaymentView = z.infer<typeof paymentViewSchema>;
 
 export const routeViewSchema = routeSchema.meta({ id: 'PaymentRoute' });
-export const refundViewSchema = refundSchema.meta({ id: 'Refund' });
+export const refundViewSchema = refundSchema.omit({ askedAt: true }).meta({ id: 'Refund' });
 export const factViewSchema = factSchema.meta({ id: 'PaymentFact' });
 export const parkedViewSchema = parkedSchema.extend({ id: z.string() }).meta({ id: 'ParkedPayment' });
 export type ParkedPaymentView = z.infer<typeof parkedViewSchema>;

@@ -10,6 +10,7 @@ import type { GatewayAccountService } from '../accounts/gateway-account.service.
 import type { GatewayName, GatewayPayment } from '../gateways/gateway.ts';
 import { type Route, routePayment } from '../routing/route.ts';
 import type { RoutingRuleService } from '../routing/routing-rule.service.ts';
+import { createCapture } from './payment.capture.ts';
 import { newAttempt, nextChoice, type PaymentDriver } from './payment.driver.ts';
 import { finalStates } from './payment.merge.ts';
 import { createRefunds } from './payment.refunds.ts';
@@ -26,7 +27,8 @@ import {
   type Refund,
   type RefundInput,
 } from './payment.schema.ts';
-import { type PaymentSync, watchId } from './payment.sync.ts';
+import type { PaymentSync } from './payment.sync.ts';
+import { abandonedAfter, startWatch, watchId } from './payment.watch.ts';
 
 export interface PaymentQuery extends PageRequest {
   readonly status?: PaymentState | undefined;
@@ -124,6 +126,7 @@ const draftOf = (id: string, input: PaymentInput, mode: Mode, routing: Route, no
     hash: sha256(canonicalJson(input)),
     attempts: [newAttempt(id, 1, choice, now)],
     captureRequested: null,
+    captureRequestedAt: null,
     refunds: [],
     disputes: [],
     facts: [],
@@ -195,6 +198,28 @@ export const createPaymentService = (options: PaymentServiceOptions): PaymentSer
     return viewOf(await sync.apply(tenant, await find(tenant, id), told, commit));
   };
 
+  const cancel = async (tenant: string, id: string, key: string): Promise<PaymentView> => {
+    const { stored, gateway, reference } = await ofGateway(tenant, id);
+    if (stored.value.status === 'canceled') return viewOf(stored);
+    if (finalStates.has(stored.value.status)) throw new OmniError('precondition-failed', 'The payment is final.');
+    const call = () => gateway.cancel(reference, `${id}:${key}`);
+    return unlessDone(call, { tenant, id, isDone: ({ status }) => status === 'canceled' });
+  };
+
+  /** Gives up what the payer did nothing about. What can't be given up is no longer asked for: its webhook still tells. */
+  const abandon = async (tenant: string, { id, value }: Stored<Payment>): Promise<void> => {
+    if (clock.now() - Date.parse(value.createdAt) <= abandonedAfter) return;
+    try {
+      await cancel(tenant, id, 'abandoned');
+    } catch (error) {
+      if (!isOmniError(error, 'precondition-failed') && !isOmniError(error, 'invalid-request')) throw error;
+      const { status } = (await find(tenant, id)).value;
+      if (status === 'requires-action') await watches.delete(watchId(tenant, id));
+    }
+  };
+
+  const capture = createCapture({ payments, find, ofGateway, unlessDone, clock });
+
   return {
     create: async (actor, input) => {
       const { tenant } = actor;
@@ -204,11 +229,10 @@ export const createPaymentService = (options: PaymentServiceOptions): PaymentSer
       const before = await payments.of(tenant).get(id);
       if (before !== undefined) return repeated(tenant, before, input);
       const draft = draftOf(id, input, mode, await routeFor(actor, input, mode), clock.now());
-      const dueAt = isoTime(clock.now() + 120_000);
       try {
         await database.transaction((transaction) => {
           transaction.create(payments.of(tenant), id, draft);
-          transaction.increment(watches, watchId(tenant, id), { rounds: 1 }, { tenant, payment: id, dueAt });
+          startWatch(transaction, watches, { tenant, id, now: clock.now(), wait: 'asked' });
         });
       } catch (error) {
         if (!isOmniError(error, 'already-exists')) throw error;
@@ -238,30 +262,8 @@ export const createPaymentService = (options: PaymentServiceOptions): PaymentSer
       const call = () => gateway.confirm(reference, `${id}:confirm`);
       return unlessDone(call, { tenant, id, isDone: () => true });
     },
-    capture: async ({ tenant }, id, amount) => {
-      const { stored, gateway, reference } = await ofGateway(tenant, id);
-      const { value, revision } = stored;
-      const wanted = amount ?? value.captureRequested ?? value.amount;
-      if (value.status === 'captured' && value.captured === wanted) return viewOf(stored);
-      if (value.status !== 'authorised') throw new OmniError('precondition-failed', 'Nothing is held to be captured.');
-      if (wanted > value.amount) throw new OmniError('precondition-failed', 'Less is held than is to be captured.');
-      if (value.captureRequested !== null && value.captureRequested !== wanted) {
-        throw new OmniError('precondition-failed', 'Another amount is being captured.');
-      }
-      if (value.captureRequested === null) {
-        await payments.of(tenant).update(id, { ...value, captureRequested: wanted }, { revision });
-      }
-      const part = wanted === value.amount ? undefined : { amount: wanted, currency: value.currency };
-      const call = () => gateway.capture(reference, part, `${id}:capture`);
-      return unlessDone(call, { tenant, id, isDone: ({ status }) => status === 'captured' });
-    },
-    cancel: async ({ tenant }, id) => {
-      const { stored, gateway, reference } = await ofGateway(tenant, id);
-      if (stored.value.status === 'canceled') return viewOf(stored);
-      if (finalStates.has(stored.value.status)) throw new OmniError('precondition-failed', 'The payment is final.');
-      const call = () => gateway.cancel(reference, `${id}:cancel`);
-      return unlessDone(call, { tenant, id, isDone: ({ status }) => status === 'canceled' });
-    },
+    capture,
+    cancel: async ({ tenant }, id) => cancel(tenant, id, 'cancel'),
     refund: async (actor, id, input) => refunds.make(actor, id, input),
     refunds: async ({ tenant }, id) => (await find(tenant, id)).value.refunds,
     timeline: async ({ tenant }, id) => (await find(tenant, id)).value.facts,
@@ -274,6 +276,7 @@ export const createPaymentService = (options: PaymentServiceOptions): PaymentSer
       const stored = await payments.of(tenant).get(id);
       if (stored === undefined) return;
       if (stored.value.status === 'created') await driver.drive(tenant, stored);
+      else if (stored.value.status === 'requires-action') await abandon(tenant, stored);
       else await refunds.pursue(tenant, stored);
     },
   };

@@ -1,5 +1,5 @@
 import type { MakeEvent } from '../../events/define-event.ts';
-import { type Clock, isoTime } from '../../kernel/clock.ts';
+import type { Clock } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { Store, Stored, TenantStore, Transaction } from '../../store/store.ts';
 import type { GatewayAccountService } from '../accounts/gateway-account.service.ts';
@@ -8,8 +8,9 @@ import { writeDisputes } from '../disputes/dispute.service.ts';
 import type { GatewayPayment } from '../gateways/gateway.ts';
 import type { Ledger } from '../ledger/ledger.service.ts';
 import { eventOf, postingOf } from './payment.facts.ts';
-import { isSettled, type Merged, mergePayment, tombstone } from './payment.merge.ts';
+import { type Merged, mergePayment, tombstone } from './payment.merge.ts';
 import type { Payment, PaymentWatch } from './payment.schema.ts';
+import { keepWatch } from './payment.watch.ts';
 
 /** Commits a transaction: a request's own, or a job's together with its inbox. */
 export type Commit = <R>(work: (transaction: Transaction) => Promise<R> | R) => Promise<R>;
@@ -46,24 +47,8 @@ export interface PaymentSyncOptions {
 }
 
 const maxRounds = 5;
-/** Milliseconds until a payment that waits for its gateway, or for its payer, is looked after. */
-const waitFor = { created: 120_000, others: 900_000 };
-
-export const watchId = (tenant: string, payment: string): string => `${payment}~${tenant}`;
-
 export const createPaymentSync = (options: PaymentSyncOptions): PaymentSync => {
   const { payments, watches, disputes, accounts, ledger, makeEvent, clock } = options;
-
-  const watch = (transaction: Transaction, tenant: string, id: string, payment: Payment): void => {
-    const name = watchId(tenant, id);
-    if (isSettled(payment)) {
-      transaction.delete(watches, name);
-      return;
-    }
-    const isAsked = payment.status === 'created' || payment.refunds.some(({ status }) => status === 'created');
-    const dueAt = isoTime(clock.now() + (isAsked ? waitFor.created : waitFor.others));
-    transaction.increment(watches, name, { rounds: 1 }, { tenant, payment: id, dueAt });
-  };
 
   const commitMerged: PaymentSync['commit'] = async (tenant, { id, revision, value }, { next, facts }, commit) => {
     const book = next.mode;
@@ -74,7 +59,7 @@ export const createPaymentSync = (options: PaymentSyncOptions): PaymentSync => {
       transaction.update(payments.of(tenant), id, next, { revision });
       writeDisputes(transaction, disputes, { tenant, id, before: value, next });
       if (postings.length > 0) ledger.postIn(transaction, tenant, postings);
-      watch(transaction, tenant, id, next);
+      keepWatch(transaction, watches, { tenant, id, before: value, next, now: clock.now() });
       for (const event of events) transaction.emit(event);
     });
     const stored = await payments.of(tenant).get(id);

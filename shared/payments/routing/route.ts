@@ -38,7 +38,8 @@ const matches = (rule: RoutingRuleView, { amount, country }: RouteRequest): bool
   amount.amount >= (rule.minAmount ?? 0) &&
   amount.amount <= (rule.maxAmount ?? Number.POSITIVE_INFINITY);
 
-const isExact = (money: Money, digits: number | undefined): boolean => {
+/** Whether a gateway can be told an amount, where its minor unit has so many digits. */
+export const isExact = (money: Money, digits: number | undefined): boolean => {
   if (digits === undefined) return true;
   try {
     toUnits(money, digits);

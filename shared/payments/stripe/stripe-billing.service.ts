@@ -207,6 +207,7 @@ export const createStripeBilling = (options: StripeBillingOptions): StripeBillin
       const view = checkoutOf(session);
       if (view.customer !== null) await refresh(actor, account, 'customer', view.customer);
       if (view.subscription !== null) await refresh(actor, account, 'subscription', view.subscription);
+      if (view.payment !== null) await refresh(actor, account, 'payment', view.payment);
       return view;
     },
     createPortal: async (actor, customer, returnUrl) => {

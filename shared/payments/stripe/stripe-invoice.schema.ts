@@ -17,6 +17,7 @@ export const stripeInvoiceSchema = z.object({
   total: money,
   due: money,
   paid: money,
+  credited: money.optional().meta({ description: 'By credit notes.' }),
   lines: z
     .array(
       z.object({
@@ -35,13 +36,15 @@ export const stripeInvoiceSchema = z.object({
   deleted: z.boolean().meta({ description: 'It was a draft, and Stripe has it no more.' }),
   updatedAt: z.iso.datetime().meta({ description: 'When it was last found to have changed.' }),
   fetchedAt: z.iso.datetime(),
+  /** Keys of what is in the books. */
+  booked: z.array(z.string()).optional(),
 });
 export type StripeInvoice = z.infer<typeof stripeInvoiceSchema>;
 
 export const stripeInvoiceCollection = tenantCollection<StripeInvoice>({
   name: 'stripeInvoices',
   schema: stripeInvoiceSchema,
-  unindexed: ['lines'],
+  unindexed: ['lines', 'booked'],
   indexes: [
     {
       fields: [
@@ -52,5 +55,5 @@ export const stripeInvoiceCollection = tenantCollection<StripeInvoice>({
   ],
 });
 
-export const stripeInvoiceView = stripeInvoiceSchema.omit({ fetchedAt: true }).extend({ id: z.string() });
+export const stripeInvoiceView = stripeInvoiceSchema.omit({ fetchedAt: true, booked: true }).extend({ id: z.string() });
 export type StripeInvoiceView = z.infer<typeof stripeInvoiceView>;

@@ -1,65 +1,18 @@
 import type Stripe from 'stripe';
 import type { MakeEvent } from '../../events/define-event.ts';
-import { isoTime } from '../../kernel/clock.ts';
-import type { DomainEvent } from '../../kernel/event.ts';
-import { derivedId } from '../../kernel/ids.ts';
 import type { TenantStore } from '../../store/store.ts';
-import type { StripeCallOptions } from '../gateways/stripe.client.ts';
-import { roundedFromStripe } from '../gateways/stripe.money.ts';
+import type { Payment } from '../payments/payment.schema.ts';
 import { type Subscription, subscriptionStatus } from '../subscriptions/subscription.schema.ts';
-import {
-  type StripeKindName,
-  stripeCustomerKnown,
-  stripeInvoicePaid,
-  stripeSubscriptionEnded,
-} from './stripe.events.ts';
+import { stripeCustomerKnown, stripeSubscriptionEnded } from './stripe.events.ts';
 import type { StripeCustomer } from './stripe-customer.schema.ts';
-import { maxLines, type StripeInvoice, stripeInvoiceStatus } from './stripe-invoice.schema.ts';
+import type { StripeInvoice } from './stripe-invoice.schema.ts';
+import { invoiceKind } from './stripe-invoice-kind.ts';
+import { effectId, idOf, iso, type Seen, type StripeKind, type StripeRecord, type Times } from './stripe-kind.ts';
+import type { StripePayment } from './stripe-payment.schema.ts';
+import { paymentKind } from './stripe-payment-kind.ts';
 
-export interface Times {
-  readonly fetchedAt: string;
-  readonly updatedAt: string;
-}
-
-export interface StripeRecord extends Times {
-  readonly livemode: boolean;
-  readonly deleted: boolean;
-}
-
-export interface PageOf<R> {
-  readonly items: readonly { readonly id: string; readonly record: R }[];
-  readonly hasMore: boolean;
-}
-
-export interface ListRequest {
-  readonly limit: number;
-  readonly starting_after?: string;
-}
-
-/** One kind of Stripe's objects that we keep records of. */
-export interface StripeKind<R extends StripeRecord> {
-  readonly name: StripeKindName;
-  readonly records: TenantStore<R>;
-  /** Fails with `not-found` where Stripe has none. */
-  readonly fetch: (stripe: Stripe, id: string, options: StripeCallOptions, times: Times) => Promise<R>;
-  readonly list: (stripe: Stripe, request: ListRequest, options: StripeCallOptions, times: Times) => Promise<PageOf<R>>;
-  /** What remains of a record whose object is gone. */
-  readonly tombstone: (record: R) => R;
-  readonly customerOf: (record: R) => string | undefined;
-  readonly statusOf: (record: R) => string | null;
-  /** What follows from a state once, under its natural key: however the state came about, it is the same event. */
-  readonly effects: (target: Target, after: R, before: R | undefined) => readonly DomainEvent[];
-}
-
-interface Target {
-  readonly tenant: string;
-  readonly account: string;
-  readonly id: string;
-}
-
-const iso = (at: number | null | undefined): string | null => (at == null ? null : isoTime(at * 1_000));
-const idOf = (value: string | { readonly id: string } | null | undefined): string | null =>
-  typeof value === 'string' ? value : (value?.id ?? null);
+/** What is no money. */
+const unbooked = <R extends StripeRecord>(record: R): Seen<R> => ({ record, facts: [] });
 
 /** Who is deleted is forgotten: neither name nor address stays, and it is the same whatever we knew before. */
 const deletedCustomer = ({ fetchedAt, updatedAt }: Times, livemode: boolean): StripeCustomer => {
@@ -108,63 +61,21 @@ export const subscriptionRecord = (object: Stripe.Subscription, times: Times): S
   };
 };
 
-const lineOf = (line: Stripe.InvoiceLineItem) => ({
-  id: line.id,
-  price: idOf(line.pricing?.price_details?.price),
-  quantity: line.quantity,
-  amount: { ...roundedFromStripe(line.amount, line.currency) },
-  periodStart: isoTime(line.period.start * 1_000),
-  periodEnd: isoTime(line.period.end * 1_000),
-});
-
-/** Since basil the subscription is in `parent`: https://docs.stripe.com/api/invoices/object#invoice_object-parent. */
-export const invoiceRecord = (object: Stripe.Invoice, times: Times): StripeInvoice => {
-  const amount = (units: number) => ({ ...roundedFromStripe(units, object.currency) });
-  const status = stripeInvoiceStatus.safeParse(object.status);
-  return {
-    customer: idOf(object.customer) ?? '',
-    subscription: idOf(object.parent?.subscription_details?.subscription),
-    number: object.number,
-    status: status.success ? status.data : 'unknown',
-    total: amount(object.total),
-    due: amount(object.amount_due),
-    paid: amount(object.amount_paid),
-    lines: object.lines.data.slice(0, maxLines).map(lineOf),
-    moreLines: object.lines.has_more || object.lines.data.length > maxLines,
-    paidAt: iso(object.status_transitions.paid_at),
-    livemode: object.livemode,
-    deleted: false,
-    ...times,
-  };
-};
-
 export interface StripeKindStores {
   readonly customers: TenantStore<StripeCustomer>;
   readonly subscriptions: TenantStore<Subscription>;
   readonly invoices: TenantStore<StripeInvoice>;
+  readonly stripePayments: TenantStore<StripePayment>;
+  /** Those of the payments domain, which books them itself. */
+  readonly payments: TenantStore<Payment>;
 }
-
-const effectId = (effect: string, { account, id }: Target): string => derivedId('evt', 'stripe', effect, account, id);
-
-const paidEffect = (makeEvent: MakeEvent, target: Target, invoice: StripeInvoice): DomainEvent =>
-  makeEvent(stripeInvoicePaid, {
-    id: effectId('invoice-paid', target),
-    tenant: target.tenant,
-    subject: target.id,
-    data: {
-      invoice: target.id,
-      customer: invoice.customer,
-      subscription: invoice.subscription,
-      paid: invoice.paid,
-      livemode: invoice.livemode,
-      lines: invoice.lines.map(({ id, amount }) => ({ key: `${target.id}:${id}`, amount })),
-    },
-  });
 
 export const stripeKinds = ({
   customers,
   subscriptions,
   invoices,
+  stripePayments,
+  payments,
   makeEvent,
   livemode,
 }: StripeKindStores & { readonly makeEvent: MakeEvent; readonly livemode: boolean }) => {
@@ -172,10 +83,11 @@ export const stripeKinds = ({
     name: 'customer',
     records: customers,
     fetch: async (stripe, id, options, times) =>
-      customerRecord(await stripe.customers.retrieve(id, {}, options), times, livemode),
+      unbooked(customerRecord(await stripe.customers.retrieve(id, {}, options), times, livemode)),
     list: async (stripe, request, options, times) => {
       const { data, has_more: hasMore } = await stripe.customers.list({ ...request }, options);
-      return { items: data.map((one) => ({ id: one.id, record: customerRecord(one, times, livemode) })), hasMore };
+      const items = data.map((one) => ({ id: one.id, ...unbooked(customerRecord(one, times, livemode)) }));
+      return { items, last: data.at(-1)?.id, hasMore };
     },
     tombstone: (record) => deletedCustomer(record, record.livemode),
     customerOf: () => undefined,
@@ -187,11 +99,12 @@ export const stripeKinds = ({
     name: 'subscription',
     records: subscriptions,
     fetch: async (stripe, id, options, times) =>
-      subscriptionRecord(await stripe.subscriptions.retrieve(id, {}, options), times),
+      unbooked(subscriptionRecord(await stripe.subscriptions.retrieve(id, {}, options), times)),
     list: async (stripe, request, options, times) => {
       const params = { ...request, status: 'all' as const };
       const { data, has_more: hasMore } = await stripe.subscriptions.list(params, options);
-      return { items: data.map((one) => ({ id: one.id, record: subscriptionRecord(one, times) })), hasMore };
+      const items = data.map((one) => ({ id: one.id, ...unbooked(subscriptionRecord(one, times)) }));
+      return { items, last: data.at(-1)?.id, hasMore };
     },
     tombstone: (record) => ({ ...record, deleted: true }),
     customerOf: (record) => record.customer,
@@ -204,20 +117,7 @@ export const stripeKinds = ({
       return [makeEvent(stripeSubscriptionEnded, { id, tenant, subject, data })];
     },
   };
-  const invoice: StripeKind<StripeInvoice> = {
-    name: 'invoice',
-    records: invoices,
-    fetch: async (stripe, id, options, times) => invoiceRecord(await stripe.invoices.retrieve(id, {}, options), times),
-    list: async (stripe, request, options, times) => {
-      const { data, has_more: hasMore } = await stripe.invoices.list({ ...request }, options);
-      return { items: data.map((one) => ({ id: one.id, record: invoiceRecord(one, times) })), hasMore };
-    },
-    tombstone: (record) => ({ ...record, deleted: true }),
-    customerOf: (record) => record.customer,
-    statusOf: ({ status }) => status,
-    effects: (target, after, before) =>
-      after.status === 'paid' && before?.status !== 'paid' ? [paidEffect(makeEvent, target, after)] : [],
-  };
-  return { customer, subscription, invoice };
+  const invoice = invoiceKind(invoices, makeEvent);
+  return { customer, subscription, invoice, payment: paymentKind(stripePayments, payments) };
 };
 export type StripeKinds = ReturnType<typeof stripeKinds>;

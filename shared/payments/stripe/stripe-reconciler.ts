@@ -5,17 +5,18 @@ import { isOmniError } from '../../kernel/errors.ts';
 import { tenantCollection } from '../../store/collection.ts';
 import type { Database, Stored, TenantStore } from '../../store/store.ts';
 import type { StripeClient } from '../gateways/stripe.client.ts';
-import { stripeActionOf } from '../gateways/stripe.ts';
-import { type StripeKindName, stripeRefreshRequested } from './stripe.events.ts';
-import type { StripeKind, StripeKinds, StripeRecord } from './stripe-kinds.ts';
-import { isSameRecord } from './stripe-sync.ts';
+import { stripeKindName, stripeRefreshRequested } from './stripe.events.ts';
+import { type StripeObject, stripeObjectOf } from './stripe-about.ts';
+import type { StripeKind, StripeRecord } from './stripe-kind.ts';
+import type { StripeKinds } from './stripe-kinds.ts';
+import { isSameRecord, unbookedOf } from './stripe-sync.ts';
 
 /** How far an account was reconciled, by the account's id. */
 export const stripeReconciliationSchema = z.object({
   /** The last event that was looked at; undefined before the first. */
   lastEvent: z.string().optional(),
   /** The last object of each kind that was compared; absent at the beginning of a round. */
-  sweep: z.partialRecord(z.enum(['customer', 'subscription', 'invoice']), z.string()),
+  sweep: z.partialRecord(stripeKindName, z.string()),
   updatedAt: z.iso.datetime(),
 });
 export type StripeReconciliation = z.infer<typeof stripeReconciliationSchema>;
@@ -48,26 +49,7 @@ const maxSweepPages = 5;
 /** Seconds. Stripe may list an event a little after a younger one, so the youngest are looked at again. */
 const settledAfter = 300;
 
-interface Found {
-  readonly kind: StripeKindName;
-  readonly id: string;
-}
-
-const kindOf: Readonly<Record<string, StripeKindName>> = {
-  'refresh-customer': 'customer',
-  'refresh-subscription': 'subscription',
-};
-
-const foundIn = (type: string, object: Readonly<Record<string, unknown>>): Found[] => {
-  if (type.startsWith('invoice.')) {
-    return typeof object.id === 'string' ? [{ kind: 'invoice', id: object.id }] : [];
-  }
-  const { kind: action, reference } = stripeActionOf(type, object);
-  const kind = kindOf[action];
-  return kind === undefined || reference === undefined ? [] : [{ kind, id: reference }];
-};
-
-const distinct = (found: readonly Found[]): Found[] => [
+const distinct = (found: readonly StripeObject[]): StripeObject[] => [
   ...new Map(found.map((one) => [`${one.kind}:${one.id}`, one])).values(),
 ];
 
@@ -84,7 +66,7 @@ export const createStripeReconciler = (options: StripeReconcilerOptions): Stripe
   /** What is found and how far that was, in one commit: a crash repeats a page, or nothing. */
   const keep = async (
     progress: Progress,
-    found: readonly Found[],
+    found: readonly StripeObject[],
     change: Partial<StripeReconciliation>,
   ): Promise<void> => {
     const { tenant, account, state } = progress;
@@ -120,7 +102,9 @@ export const createStripeReconciler = (options: StripeReconcilerOptions): Stripe
       const events = await eventsAfter(progress.account, last);
       const settled = Math.floor(clock.now() / 1_000) - settledAfter;
       const newest = events?.data.find(({ created }) => created <= settled)?.id;
-      const found = distinct(events?.data.flatMap(({ type, data }) => foundIn(type, { ...data.object })) ?? []);
+      const found = distinct(
+        events?.data.flatMap(({ type, data }) => stripeObjectOf(type, { ...data.object }) ?? []) ?? [],
+      );
       const goesOn = events?.has_more === true && last !== undefined && newest !== undefined;
       last = newest ?? (events === undefined ? undefined : last);
       await keep(progress, found, { lastEvent: last });
@@ -138,16 +122,17 @@ export const createStripeReconciler = (options: StripeReconcilerOptions): Stripe
       const at = isoTime(clock.now());
       const request = { limit: pageSize, ...(after === undefined ? {} : { starting_after: after }) };
       const times = { fetchedAt: at, updatedAt: at };
-      const { items, hasMore } = await client.call(progress.account, undefined, (stripe, call) =>
+      const { items, last, hasMore } = await client.call(progress.account, undefined, (stripe, call) =>
         kind.list(stripe, request, call, times),
       );
       const ours = await kind.records.of(progress.tenant).getMany(items.map(({ id }) => id));
-      const differing = items.filter(({ record }, i) => {
+      const elsewhere = await kind.ofOthers?.(progress.tenant, items);
+      const differing = items.filter(({ id, record, facts }, i) => {
         const stored = ours[i]?.value;
-        return stored === undefined || !isSameRecord(stored, record);
+        if (elsewhere?.has(id) === true) return false;
+        return stored === undefined || !isSameRecord(stored, record) || unbookedOf(stored, facts).length > 0;
       });
       const { [kind.name]: _, ...others } = progress.state?.value.sweep ?? {};
-      const last = items.at(-1)?.id;
       const next = hasMore && last !== undefined ? { ...others, [kind.name]: last } : others;
       const found = differing.map(({ id }) => ({ kind: kind.name, id }));
       await keep(progress, found, { sweep: next });
@@ -179,6 +164,7 @@ export const createStripeReconciler = (options: StripeReconcilerOptions): Stripe
       await sweepAnew(progress, kinds.customer, signal);
       await sweepAnew(progress, kinds.subscription, signal);
       await sweepAnew(progress, kinds.invoice, signal);
+      await sweepAnew(progress, kinds.payment, signal);
       return progress.found;
     },
   };

@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { converges, stories, tell, workerSide } from '#tests/support/stripe/convergence.ts';
+import { bookedApart } from '#tests/support/planted-bugs.ts';
+import { booksOf, converges, type Planted, stories, workerSide } from '#tests/support/stripe/convergence.ts';
+import {
+  answeredFromMemory,
+  paidAtOnce,
+  withoutFailedRefunds,
+  withoutRecovery,
+  withoutVoidNotes,
+} from '#tests/support/stripe/planted-bugs.ts';
+import { tell } from '#tests/support/stripe/story.ts';
 import { startStripeServer } from '#tests/support/stripe-server.ts';
 import { manualClock } from '../../kernel/clock.ts';
 
@@ -11,14 +20,15 @@ const open = async () => {
   return { clock, server };
 };
 
-describe("records of Stripe's objects", () => {
+describe("records of Stripe's objects, and the books of them", () => {
   it('are in the end as if all events had come once and in order, whatever is repeated, delayed, lost or killed', async () => {
     const { clock, server } = await open();
     await fc.assert(
       fc.asyncProperty(stories, async (story) => {
-        const { expected, actual } = await converges(server, clock, story);
+        const { expected, actual, stripe } = await converges(server, clock, story);
         expect(actual).toEqual(expected);
-        expect(actual).toMatchObject({ parked: 0, dead: 0 });
+        expect(actual).toMatchObject({ parked: 0, dead: 0, differences: [0, 0] });
+        expect(booksOf(actual.balances, stripe)).toEqual(stripe);
       }),
       { numRuns: 100, seed: 20_260_101 },
     );
@@ -26,7 +36,7 @@ describe("records of Stripe's objects", () => {
 
   it('survive a worker that dies before and after each of its calls', async () => {
     const { clock, server } = await open();
-    const events = tell(server, 'acct_1', ['renew', 'end'], clock);
+    const events = tell(server, 'acct_1', ['renew', 'end', 'invoice', 'give-up', 'pay', 'direct', 'refund'], clock);
     const whole = await workerSide(server, 'acct_1', clock);
     for (const event of events) await whole.deliver(event);
     await whole.drain();
@@ -81,5 +91,25 @@ describe("records of Stripe's objects", () => {
     expect(await side.state()).toMatchObject({ subscriptions: [], parked: 1 });
     await side.drain();
     expect(await side.state()).toMatchObject({ subscriptions: [{ status: 'active' }], customers: [{}], parked: 0 });
+  });
+});
+
+describe('the property', () => {
+  it.each<[string, Planted]>([
+    ['books that are written apart from the record', { driver: bookedApart }],
+    ['an invoice that counts as paid at once', { kinds: paidAtOnce }],
+    ['credit notes that are forgotten when they are void', { kinds: withoutVoidNotes }],
+    ['refunds that are forgotten when they fail', { kinds: withoutFailedRefunds }],
+    ['losses that are booked by the status of the moment', { kinds: withoutRecovery }],
+    ['an answer of Stripe that is not asked for anew', { kinds: answeredFromMemory }],
+  ])('finds %s', async (_bug, planted) => {
+    const { clock, server } = await open();
+    const property = fc.asyncProperty(stories, async (story) => {
+      const { expected, actual } = await converges(server, clock, story, planted);
+      expect(actual).toEqual(expected);
+    });
+    const found = await fc.check(property, { numRuns: 200, seed: 20_260_101, endOnFailure: true });
+    expect(found).toMatchObject({ failed: true, interrupted: false });
+    expect(String(found.errorInstance)).toContain('AssertionError');
   });
 });

@@ -4,8 +4,11 @@ import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import { canonicalJson } from '../../kernel/json.ts';
 import type { Stored, TenantStore, Transaction } from '../../store/store.ts';
 import type { StripeClient } from '../gateways/stripe.client.ts';
+import type { Ledger } from '../ledger/ledger.service.ts';
 import { type StripeKindName, stripeRecordChanged, stripeRefreshRequested } from './stripe.events.ts';
-import type { StripeKind, StripeKinds, StripeRecord, Times } from './stripe-kinds.ts';
+import type { StripeFact } from './stripe-facts.ts';
+import type { Seen, StripeKind, StripeRecord, Times } from './stripe-kind.ts';
+import type { StripeKinds } from './stripe-kinds.ts';
 import type { StripeParked } from './stripe-parked.schema.ts';
 
 /** Which object, and whose. */
@@ -22,8 +25,9 @@ export type Synced = 'stored' | 'coalesced' | 'parked' | 'ignored';
 
 export interface StripeSync {
   /**
-   * Makes our record what Stripe has now. Reads our revision, then the object, and commits only if the revision is still
-   * the same; else begins anew. So whatever the order and number of calls, the last one to commit has read last.
+   * Makes our record what Stripe has now, and books what is so since. Reads our revision, then the object, and commits only if
+   * the revision is still the same; else begins anew. So whatever the order and number of calls, the last one to commit
+   * has read last.
    * `since`: the time of the event that asks for it, in milliseconds since the Unix epoch.
    */
   refresh(kind: StripeKindName, target: StripeTarget, commit: Commit, since?: number): Promise<Synced>;
@@ -33,8 +37,16 @@ export interface StripeSyncOptions {
   readonly client: StripeClient;
   readonly kinds: StripeKinds;
   readonly parked: TenantStore<StripeParked>;
+  readonly ledger: Pick<Ledger, 'open' | 'postIn'>;
   readonly makeEvent: MakeEvent;
   readonly clock: Clock;
+}
+
+interface Change<R> {
+  readonly before: Stored<R> | undefined;
+  readonly now: R;
+  /** Those that are not booked yet. */
+  readonly facts: readonly StripeFact[];
 }
 
 const attempts = 5;
@@ -43,16 +55,29 @@ const skew = 5_000;
 /** Milliseconds. */
 const parkedFor = 7 * 86_400_000;
 
-const facts = (record: StripeRecord): string => canonicalJson({ ...record, fetchedAt: '', updatedAt: '' });
+const plain = (record: StripeRecord): string =>
+  canonicalJson({ ...record, fetchedAt: '', updatedAt: '', booked: undefined });
 
 /** Whether two records say the same of their object, whenever it was read. */
-export const isSameRecord = (a: StripeRecord, b: StripeRecord): boolean => facts(a) === facts(b);
+export const isSameRecord = (a: StripeRecord, b: StripeRecord): boolean => plain(a) === plain(b);
+
+/** Which facts are not booked yet. */
+export const unbookedOf = (stored: StripeRecord | undefined, facts: readonly StripeFact[]): readonly StripeFact[] => {
+  const known = new Set(stored?.booked);
+  return facts.filter(({ key }) => !known.has(key));
+};
 
 const isConflict = (error: unknown): boolean =>
   isOmniError(error, 'revision-conflict') || isOmniError(error, 'already-exists') || isOmniError(error, 'not-found');
 
-export const createStripeSync = ({ client, kinds, parked, makeEvent, clock }: StripeSyncOptions): StripeSync => {
-  const fetch = async <R extends StripeRecord>(kind: StripeKind<R>, { account, id }: StripeTarget, times: Times) => {
+export const createStripeSync = (options: StripeSyncOptions): StripeSync => {
+  const { client, kinds, parked, ledger, makeEvent, clock } = options;
+
+  const fetch = async <R extends StripeRecord>(
+    kind: StripeKind<R>,
+    { account, id }: StripeTarget,
+    times: Times,
+  ): Promise<Seen<R> | undefined> => {
     try {
       return await client.call(account, undefined, (stripe, options) => kind.fetch(stripe, id, options, times));
     } catch (error) {
@@ -72,21 +97,25 @@ export const createStripeSync = ({ client, kinds, parked, makeEvent, clock }: St
     return 'parked';
   };
 
+  /** The record, what is booked with it, and what is told of it. */
   const write = <R extends StripeRecord>(
     transaction: Transaction,
     kind: StripeKind<R>,
     target: StripeTarget,
-    before: Stored<R> | undefined,
-    now: R,
+    { before, now, facts }: Change<R>,
   ): Synced => {
     const { tenant, id } = target;
     const store = kind.records.of(tenant);
     const same = before !== undefined && isSameRecord(before.value, now);
-    if (before === undefined) transaction.create(store, id, now);
+    const booked = [...(before?.value.booked ?? []), ...facts.map(({ key }) => key)];
+    const record = { ...now, ...(booked.length === 0 ? {} : { booked }) };
+    if (before === undefined) transaction.create(store, id, record);
     else {
-      const record = same ? { ...now, updatedAt: before.value.updatedAt } : now;
-      transaction.update(store, id, record, { revision: before.revision });
+      const kept = same ? { ...record, updatedAt: before.value.updatedAt } : record;
+      transaction.update(store, id, kept, { revision: before.revision });
     }
+    const postings = facts.flatMap((fact) => fact.postings);
+    if (postings.length > 0) ledger.postIn(transaction, tenant, postings);
     if (same) return 'stored';
     const data = { kind: kind.name, id, status: kind.statusOf(now), deleted: now.deleted };
     transaction.emit(makeEvent(stripeRecordChanged, { tenant, subject: id, data }));
@@ -100,22 +129,31 @@ export const createStripeSync = ({ client, kinds, parked, makeEvent, clock }: St
     commit: Commit,
     since: number | undefined,
   ): Promise<Synced> => {
-    const before = await kind.records.of(target.tenant).get(target.id);
+    const { tenant, id } = target;
+    const before = await kind.records.of(tenant).get(id);
     if (before !== undefined && since !== undefined && Date.parse(before.value.fetchedAt) > since + skew) {
       return commit(() => 'coalesced');
     }
     const at = isoTime(clock.now());
     const times = { fetchedAt: at, updatedAt: at };
-    const fetched = await fetch(kind, target, times);
-    const now = fetched ?? (before === undefined ? undefined : kind.tombstone({ ...before.value, ...times }));
+    const seen = await fetch(kind, target, times);
+    const now = seen?.record ?? (before === undefined ? undefined : kind.tombstone({ ...before.value, ...times }));
     if (now === undefined || now.livemode !== client.livemode) return commit(() => 'ignored');
+    if (before === undefined && (await kind.ofOthers?.(tenant, [{ id, record: now }]))?.has(id) === true) {
+      return commit(() => 'ignored');
+    }
     const customer = before === undefined ? kind.customerOf(now) : undefined;
+    const facts = unbookedOf(before?.value, seen?.facts ?? []);
+    await ledger.open(
+      tenant,
+      facts.flatMap(({ postings }) => postings),
+    );
     return commit(async (transaction) => {
       if (customer !== undefined) {
-        const known = await transaction.get(kinds.customer.records.of(target.tenant), customer);
+        const known = await transaction.get(kinds.customer.records.of(tenant), customer);
         if (known === undefined) return park(transaction, kind.name, target, customer);
       }
-      return write(transaction, kind, target, before, now);
+      return write(transaction, kind, target, { before, now, facts });
     });
   };
 
@@ -139,6 +177,7 @@ export const createStripeSync = ({ client, kinds, parked, makeEvent, clock }: St
     refresh: (name, target, commit, since) => {
       if (name === 'customer') return refresh(kinds.customer, target, commit, since);
       if (name === 'subscription') return refresh(kinds.subscription, target, commit, since);
+      if (name === 'payment') return refresh(kinds.payment, target, commit, since);
       return refresh(kinds.invoice, target, commit, since);
     },
   };

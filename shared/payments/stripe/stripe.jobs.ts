@@ -10,15 +10,12 @@ import {
   type StripeEventData,
   stripeCustomerReceived,
   stripeInvoiceReceived,
+  stripeOtherReceived,
   stripeSubscriptionReceived,
 } from '../../webhooks/index.ts';
 import type { StripeClient } from '../gateways/stripe.client.ts';
-import {
-  type StripeKindName,
-  stripeCustomerKnown,
-  stripeReconciliationDue,
-  stripeRefreshRequested,
-} from './stripe.events.ts';
+import { stripeCustomerKnown, stripeReconciliationDue, stripeRefreshRequested } from './stripe.events.ts';
+import { stripeObjectOf } from './stripe-about.ts';
 import type { StripeAccounts } from './stripe-accounts.ts';
 import type { StripeParked } from './stripe-parked.schema.ts';
 import type { StripeReconciler } from './stripe-reconciler.ts';
@@ -37,25 +34,27 @@ export interface StripeJobServices {
 /** More than the usual five: while Stripe is down or slow (429), an event waits with growing pauses. */
 const maxAttempts = 12;
 
-const syncOf = (name: string, on: EventType<StripeEventData>, kind: StripeKindName) =>
+/** An event says only which object is to be looked at again. */
+const syncOf = (name: string, on: EventType<StripeEventData>) =>
   defineJob({
     name,
     on: [on],
     maxAttempts,
     handle: async ({ tenant, time, data }, { commit }, services: StripeJobServices) => {
-      const { account, livemode, object } = data;
-      const { id } = object;
-      const isOurs =
-        livemode === services.stripeClient.livemode && (await services.stripeAccounts.tenantOf(account)) === tenant;
+      const { account, livemode } = data;
+      const about = stripeObjectOf(data.type, data.object);
+      if (about === undefined || livemode !== services.stripeClient.livemode) return;
       // A test's event in live mode, or one of an account that has changed hands: nothing of it counts.
-      if (!isOurs || typeof id !== 'string') return;
-      await services.stripeSync.refresh(kind, { tenant, account, id }, commit, Date.parse(time));
+      if ((await services.stripeAccounts.tenantOf(account)) !== tenant) return;
+      await services.stripeSync.refresh(about.kind, { tenant, account, id: about.id }, commit, Date.parse(time));
     },
   });
 
-export const syncStripeSubscription = syncOf('payments.sync-subscription', stripeSubscriptionReceived, 'subscription');
-export const syncStripeCustomer = syncOf('payments.sync-customer', stripeCustomerReceived, 'customer');
-export const syncStripeInvoice = syncOf('payments.sync-invoice', stripeInvoiceReceived, 'invoice');
+export const syncStripeSubscription = syncOf('payments.sync-subscription', stripeSubscriptionReceived);
+export const syncStripeCustomer = syncOf('payments.sync-customer', stripeCustomerReceived);
+export const syncStripeInvoice = syncOf('payments.sync-invoice', stripeInvoiceReceived);
+/** Money, and what belongs to invoices. Payments of the payments domain it takes itself. */
+export const syncStripeMoney = syncOf('payments.sync-stripe-money', stripeOtherReceived);
 
 /** What was parked, and what the reconciliation found. */
 export const refreshStripeObject = defineJob({
@@ -158,6 +157,7 @@ export const stripeJobs = [
   syncStripeSubscription,
   syncStripeCustomer,
   syncStripeInvoice,
+  syncStripeMoney,
   refreshStripeObject,
   releaseStripeParked,
   startStripeReconciliation,

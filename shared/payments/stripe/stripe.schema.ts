@@ -146,3 +146,23 @@ export const refundView = z
   .object({ id: z.string(), amount: moneyView, status: z.enum(['pending', 'succeeded', 'failed']) })
   .meta({ id: 'StripeRefund' });
 export type RefundView = z.infer<typeof refundView>;
+
+export const balanceView = z
+  .object({
+    account: z.string().meta({ description: "Stripe's id of the account, or `platform`." }),
+    mode: z.enum(['live', 'test']),
+    at: z.iso.datetime(),
+    items: z
+      .array(
+        z.object({
+          currency: z.string(),
+          available: z.int().meta({ description: 'What can be paid out, in minor units.' }),
+          pending: z.int().meta({ description: 'What is on its way to that.' }),
+          booked: z.number().meta({ description: 'What Stripe owes by the books.' }),
+          difference: z.number().meta({ description: 'What Stripe owes beyond that; less than 0 after a payout.' }),
+        }),
+      )
+      .readonly(),
+  })
+  .meta({ id: 'StripeBalance' });
+export type BalanceView = z.infer<typeof balanceView>;

@@ -4,13 +4,17 @@ import type { NewId } from '../../kernel/ids.ts';
 import type { Database } from '../../store/store.ts';
 import { accountCollection } from '../../webhooks/index.ts';
 import type { StripeClient } from '../gateways/stripe.client.ts';
+import type { Ledger } from '../ledger/ledger.service.ts';
+import { paymentCollection } from '../payments/payment.schema.ts';
 import { subscriptionCollection } from '../subscriptions/subscription.schema.ts';
 import { createStripeAccounts } from './stripe-accounts.ts';
+import { createStripeBalances } from './stripe-balance.service.ts';
 import { createStripeBilling } from './stripe-billing.service.ts';
 import { stripeCustomerCollection } from './stripe-customer.schema.ts';
 import { stripeInvoiceCollection } from './stripe-invoice.schema.ts';
 import { stripeKinds } from './stripe-kinds.ts';
 import { stripeParkedCollection } from './stripe-parked.schema.ts';
+import { stripePaymentCollection } from './stripe-payment.schema.ts';
 import { createStripePayments } from './stripe-payments.service.ts';
 import { createStripeReconciler, stripeReconciliationCollection } from './stripe-reconciler.ts';
 import { createStripeSync } from './stripe-sync.ts';
@@ -18,6 +22,7 @@ import { createStripeSync } from './stripe-sync.ts';
 export interface StripeServicesOptions {
   readonly database: Database;
   readonly client: StripeClient;
+  readonly ledger: Pick<Ledger, 'open' | 'postIn' | 'balance'>;
   readonly makeEvent: MakeEvent;
   readonly newId: NewId;
   readonly clock: Clock;
@@ -27,12 +32,14 @@ export const stripeCollections = [
   subscriptionCollection,
   stripeCustomerCollection,
   stripeInvoiceCollection,
+  stripePaymentCollection,
   stripeParkedCollection,
   stripeReconciliationCollection,
 ];
 
 /** Everything of Stripe's that is about one deployment's key: what routes and jobs call. */
-export const createStripeServices = ({ database, client, makeEvent, newId, clock }: StripeServicesOptions) => {
+export const createStripeServices = (options: StripeServicesOptions) => {
+  const { database, client, ledger, makeEvent, newId, clock } = options;
   const providerAccounts = database.platform(accountCollection);
   const accounts = createStripeAccounts(providerAccounts, clock);
   const parked = database.tenants(stripeParkedCollection);
@@ -41,10 +48,12 @@ export const createStripeServices = ({ database, client, makeEvent, newId, clock
     customers: database.tenants(stripeCustomerCollection),
     subscriptions: database.tenants(subscriptionCollection),
     invoices: database.tenants(stripeInvoiceCollection),
+    stripePayments: database.tenants(stripePaymentCollection),
+    payments: database.tenants(paymentCollection),
     makeEvent,
     livemode: client.livemode,
   });
-  const sync = createStripeSync({ client, kinds, parked, makeEvent, clock });
+  const sync = createStripeSync({ client, kinds, parked, ledger, makeEvent, clock });
   return {
     providerAccounts,
     stripeClient: client,
@@ -54,6 +63,7 @@ export const createStripeServices = ({ database, client, makeEvent, newId, clock
     stripeSyncKinds: kinds,
     stripeReconciler: createStripeReconciler({ database, states, client, kinds, makeEvent, clock }),
     stripePayments: createStripePayments({ client, accounts, newId, clock }),
+    stripeBalances: createStripeBalances({ client, accounts, ledger, clock }),
     stripeBilling: createStripeBilling({ database, client, accounts, kinds, sync, newId }),
     makeEvent,
   };

@@ -33,6 +33,7 @@ const parse = (value: unknown): Branding => brandingSchema.parse(value);
 
 export const createBrandingService = (options: BrandingOptions): BrandingService => {
   const { database, brandings, tenants, audit, cache } = options;
+  const cached = cache.reader(cacheFor, parse);
 
   const read = async (tenant: string): Promise<Branding> => {
     const [stored, { name }] = await Promise.all([brandings.of(tenant).get(only), tenants.get(tenant)]);
@@ -41,7 +42,7 @@ export const createBrandingService = (options: BrandingOptions): BrandingService
 
   return {
     get: ({ tenant }) => read(tenant),
-    of: (tenant) => cache.getOrLoad(keyOf(tenant), cacheFor, parse, () => read(tenant)),
+    of: (tenant) => cached(keyOf(tenant), () => read(tenant)),
     put: async (actor, { name, ...rest }) => {
       const { tenant } = actor;
       const store = brandings.of(tenant);

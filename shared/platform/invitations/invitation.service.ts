@@ -5,7 +5,7 @@ import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import { derivedId } from '../../kernel/ids.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import { emailRequested } from '../../messaging/index.ts';
-import type { AuditLog, Membership, RoleService, UserService } from '../../security/index.ts';
+import type { AuditLog, MayStillGive, Membership, RoleService, UserService } from '../../security/index.ts';
 import { retrying } from '../../store/retrying.ts';
 import type { Database, Stored, TenantStore, Transaction } from '../../store/store.ts';
 import type { Quotas } from '../quotas/quota.service.ts';
@@ -40,7 +40,7 @@ export interface InvitationService {
   revoke(actor: Actor, id: string): Promise<void>;
   /**
    * Opens an account, or gives the roles to the one that the address has. Of any number at once one succeeds. Fails with
-   * `unauthenticated` for a link that is not good (any more), also where who invited may not give the roles any more, and
+   * `unauthenticated` for a link that is not good (any more), also where who invited could not give the roles now, and
    * with `precondition-failed` where the plan has no room.
    */
   accept(acceptance: Acceptance): Promise<AcceptedInvitation>;
@@ -51,7 +51,8 @@ export interface InvitationOptions {
   readonly invitations: TenantStore<Invitation>;
   readonly tenants: Pick<TenantService, 'get'>;
   readonly users: Pick<UserService, 'findByEmail' | 'get'>;
-  readonly roles: Pick<RoleService, 'requireGrantable' | 'scopesOf'>;
+  readonly roles: Pick<RoleService, 'requireGrantable'>;
+  readonly mayStillGive: MayStillGive;
   readonly membership: Pick<Membership, 'admit' | 'hash'>;
   readonly quotas: Pick<Quotas, 'unit' | 'daily'>;
   readonly audit: AuditLog;
@@ -130,30 +131,9 @@ const createSending = ({ tenants, users, audit, secrets, appUrlOf, makeEvent, cl
   return { mail, record };
 };
 
-/** Whether who invited could give the roles today. */
-const grantCheck = ({ users, roles }: Pick<InvitationOptions, 'users' | 'roles'>) => {
-  const stillGrantable = async (tenant: string, { invitedBy, roles: given }: Invitation): Promise<boolean> => {
-    if (invitedBy.kind !== 'user') return true;
-    const actor: Actor = { tenant, kind: 'system', id: 'platform.invitations', scopes: new Set() };
-    try {
-      const inviter = await users.get(actor, invitedBy.id);
-      if (inviter.status !== 'active') return false;
-      await roles.requireGrantable({ ...actor, scopes: await roles.scopesOf(tenant, inviter.roles) }, given);
-      return true;
-    } catch (error) {
-      if (isOmniError(error, 'not-found') || isOmniError(error, 'forbidden') || isOmniError(error, 'invalid-request')) {
-        return false;
-      }
-      throw error;
-    }
-  };
-  return stillGrantable;
-};
-
 export const createInvitationService = (options: InvitationOptions): InvitationService => {
-  const { database, invitations, tenants, users, roles, membership, quotas, secrets, clock } = options;
+  const { database, invitations, tenants, users, roles, membership, quotas, secrets, mayStillGive, clock } = options;
   const { mail, record } = createSending(options);
-  const stillGrantable = grantCheck(options);
 
   const find = async (tenant: string, id: string): Promise<Stored<Invitation>> => {
     const invitation = await invitations.of(tenant).get(id);
@@ -172,7 +152,7 @@ export const createInvitationService = (options: InvitationOptions): InvitationS
       ({ status }) => status === 'active',
       () => false,
     );
-    if (!active || !(await stillGrantable(tenant, invitation.value))) throw refused();
+    if (!active) throw refused();
     return { tenant, invitation };
   };
 
@@ -189,6 +169,7 @@ export const createInvitationService = (options: InvitationOptions): InvitationS
     const seat = isNew ? await quotas.unit(tenant, 'members') : () => {};
     await database
       .transaction(async (transaction) => {
+        if (!(await mayStillGive(transaction, tenant, value.invitedBy, value.roles))) throw refused();
         const by: Actor = { tenant, kind: 'user', id: user, scopes: new Set() };
         await record(transaction, by, 'accepted', id, value);
         transaction.delete(invitations.of(tenant), id, { revision });

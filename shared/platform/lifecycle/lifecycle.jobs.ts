@@ -8,6 +8,7 @@ import { derivedId } from '../../kernel/ids.ts';
 import type { Store } from '../../store/store.ts';
 import type { TenantRecords } from '../tenants/tenant.records.ts';
 import type { Tenant } from '../tenants/tenant.schema.ts';
+import { sandboxesDue, sandboxesEvent } from './lifecycle.events.ts';
 import type { LifecycleService } from './lifecycle.service.ts';
 
 export interface LifecycleJobServices {
@@ -79,4 +80,28 @@ export const tendTenant = defineJob({
   },
 });
 
-export const lifecycleJobs = [startLifecycle, fanOutLifecycle, tendTenant];
+/** Whether it would outlive its parent: one that waits for an end of its own is not to wait any longer. */
+const outlives = ({ status, deletion }: Tenant, eraseAt: string): boolean =>
+  status !== 'erasing' && (status !== 'deleting' || deletion === undefined || deletion.eraseAt > eraseAt);
+
+/** Sandboxes have no life of their own: each is due at once when its tenant is erased. The next tick erases them. */
+export const endSandboxes = defineJob({
+  name: 'platform.end-sandboxes',
+  on: [sandboxesDue],
+  maxAttempts: 20,
+  handle: async ({ data }, { commit }, { tenantRecords, makeEvent }: LifecycleJobServices) => {
+    const { parent, requestedAt, eraseAt, cursor } = data;
+    const where = [{ field: 'sandboxOf', op: '==', value: parent }] as const;
+    const { items, nextCursor } = await tenantRecords.query({ where, limit: page, cursor });
+    const deletion = { requestedAt, eraseAt, by: 'platform.lifecycle' };
+    await commit((transaction) => {
+      for (const { id, value, revision } of items.filter((one) => outlives(one.value, eraseAt))) {
+        const next: Tenant = { ...value, status: 'deleting', deletion, dueAt: eraseAt };
+        transaction.update(tenantRecords, id, next, { revision });
+      }
+      if (nextCursor !== null) transaction.emit(sandboxesEvent(makeEvent, { ...data, cursor: nextCursor }));
+    });
+  },
+});
+
+export const lifecycleJobs = [startLifecycle, fanOutLifecycle, tendTenant, endSandboxes];

@@ -10,6 +10,7 @@ import { erasureEvent, requireErasable } from '../erasure/erasure.jobs.ts';
 import type { Erasure } from '../erasure/erasure.schema.ts';
 import type { TenantChange, TenantRecords } from '../tenants/tenant.records.ts';
 import { detailsOf, type Tenant, type TenantDetails } from '../tenants/tenant.schema.ts';
+import { sandboxesEvent } from './lifecycle.events.ts';
 
 export interface LifecycleService {
   /** By an owner, who names the tenant's slug. All owners get a link that takes it back. */
@@ -50,7 +51,6 @@ const dayLength = 86_400_000;
 /** Milliseconds before the erasure at which the owners hear of it once more; half of a shorter grace. */
 const reminder = 3 * dayLength;
 const maxHashes = 3;
-const maxSandboxes = 100;
 
 const requireStatus = ({ status }: Tenant, ...wanted: readonly Tenant['status'][]): void => {
   if (!wanted.includes(status)) throw new OmniError('precondition-failed', `The tenant is ${status}.`);
@@ -117,13 +117,9 @@ export const createLifecycle = (options: LifecycleOptions): LifecycleService => 
   };
 
   /** With its sandboxes, which have no life of their own. */
-  const erased = async ({ id, value }: Stored<Tenant>): Promise<TenantChange> => {
+  const erased = ({ id, value }: Stored<Tenant>): TenantChange => {
     const startedAt = isoTime(clock.now());
     const requestedAt = requireErasable(value, clock.now());
-    const where = [{ field: 'sandboxOf', op: '==', value: id }] as const;
-    const sandboxes = (await tenants.query({ where, limit: maxSandboxes })).items.filter(
-      (one) => one.value.status !== 'erasing' && one.value.status !== 'deleting',
-    );
     return {
       value: { status: 'erasing' },
       without: ['dueAt'],
@@ -131,11 +127,7 @@ export const createLifecycle = (options: LifecycleOptions): LifecycleService => 
       write: (transaction) => {
         transaction.create(erasures, id, { round: 1, done: [], requestedAt, startedAt });
         transaction.emit(erasureEvent(makeEvent, id, startedAt, 1));
-        for (const sandbox of sandboxes) {
-          const deletion = { requestedAt, eraseAt: startedAt, by: 'platform.lifecycle' };
-          const next: Tenant = { ...sandbox.value, status: 'deleting', deletion, dueAt: startedAt };
-          transaction.update(tenants, sandbox.id, next, { revision: sandbox.revision });
-        }
+        transaction.emit(sandboxesEvent(makeEvent, { parent: id, requestedAt, eraseAt: startedAt }));
       },
     };
   };

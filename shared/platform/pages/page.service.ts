@@ -70,6 +70,7 @@ const isKind = (kind: string): kind is PageKind => Object.hasOwn(builtIn, kind);
 
 export const createPageService = (options: PageServiceOptions): PageService => {
   const { database, pages, tenants, tenantOfDomain, branding, appUrlOf, audit, cache } = options;
+  const rendered = cache.reader(cacheFor, String);
   let loading: Promise<[Sandbox, Sanitise]> | undefined;
   const open = () => {
     loading ??= Promise.all([loadSandbox(), loadSanitiser()]);
@@ -152,8 +153,7 @@ export const createPageService = (options: PageServiceOptions): PageService => {
     show: async (where, kind) => {
       const tenant = await tenantAt(where);
       if (tenant?.status !== 'active') throw absent();
-      const parse = (value: unknown): string => String(value);
-      return cache.getOrLoad(`page:${tenant.id}:${kind}`, cacheFor, parse, async () => {
+      return rendered(`page:${tenant.id}:${kind}`, async () => {
         const template = (await pages.of(tenant.id).get(kind))?.value ?? builtIn[kind];
         const brand = await branding.of(tenant.id);
         // What rendered when it was saved may not with the branding of today: the built-in page always does.

@@ -10,6 +10,7 @@ import type { Quotas } from '../quotas/quota.service.ts';
 import { newTenantId, taken } from './tenant.creation.ts';
 import type { TenantRecords } from './tenant.records.ts';
 import { detailsOf, slugReservation, type Tenant, type TenantDetails } from './tenant.schema.ts';
+import { settle } from './tenant.standing.ts';
 
 export interface SandboxService {
   /** A tenant of its own, for trying things out. Fails with `precondition-failed` in a sandbox, or over the plan. */
@@ -30,9 +31,6 @@ export interface SandboxOptions {
   readonly newId: NewId;
   readonly clock: Clock;
 }
-
-/** Milliseconds until its erasure may begin: instances trust what they read of it for 30 s. */
-const settle = 10 * 60_000;
 
 export const createSandboxService = (options: SandboxOptions): SandboxService => {
   const { tenants, records, apiKeys, quotas, audit, newId, clock } = options;

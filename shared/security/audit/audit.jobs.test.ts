@@ -14,8 +14,9 @@ import { newId } from '../../kernel/ids.ts';
 import { databaseOn } from '../../store/database.ts';
 import { embeddedDriver } from '../../store/embedded.ts';
 import { nullLogger } from '../../telemetry/index.ts';
+import { userStatusChanged } from '../identity/identity.events.ts';
 import { signInFailed, signInSucceeded } from '../sessions/session.events.ts';
-import { exportDue, rootDue, sealDue } from './audit.events.ts';
+import { exportDue, rootDue, sealDue, securityEvents } from './audit.events.ts';
 import { type AuditJobServices, exportAudit, keepAuditRoot, recordSecurityEvent, sealAudit } from './audit.jobs.ts';
 
 const folder = await temporaryFolder();
@@ -140,6 +141,30 @@ describe.each(['before', 'after'] as const)('a process that is killed just %s a 
 });
 
 describe('what an event becomes', () => {
+  it.each(['user', 'key', 'system'] as const)('is the deed of a %s where the event says so', async (byKind) => {
+    const { auditService, makeEvent, survive } = world();
+    const data = { user: 'usr_1', by: 'somebody', byKind, status: 'disabled' } as const;
+    const event = makeEvent(userStatusChanged, { tenant: 'acme', subject: 'usr_1', data });
+    await survive(recordSecurityEvent, event, killAt(1, 'before'));
+    const { items } = await auditService.list(auditor, { limit: 10 });
+    expect(items).toMatchObject([{ actor: { kind: byKind, id: 'somebody' }, target: { id: 'usr_1' } }]);
+  });
+
+  it.each([{ by: 'usr_2' }, { by: 'usr_2', byKind: 'robot' }, { by: '', byKind: 'key' }])(
+    'passes for a person’s where it is %j, which no event of today is',
+    async (doer) => {
+      const { auditService, makeEvent, survive } = world();
+      const data = { user: 'usr_1', ...doer };
+      const event = {
+        ...makeEvent(securityEvents, { tenant: 'acme', subject: 'usr_1', data }),
+        type: 'security.x.done',
+      };
+      await survive(recordSecurityEvent, event, killAt(1, 'before'));
+      const { items } = await auditService.list(auditor, { limit: 10 });
+      expect(items).toMatchObject([{ actor: { kind: 'user' } }]);
+    },
+  );
+
   it('is anonymous where nobody is known to have done it, and keeps what it says encrypted', async () => {
     const { auditService, makeEvent, survive, rings } = world();
     const data = { account: 'a'.repeat(64), method: 'pwd', reason: 'unknown-account', device: {} } as const;

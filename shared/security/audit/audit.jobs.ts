@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import type { MakeEvent } from '../../events/define-event.ts';
 import { defineJob } from '../../events/define-job.ts';
 import { defineSchedule } from '../../events/define-schedule.ts';
@@ -8,6 +9,7 @@ import { derivedId } from '../../kernel/ids.ts';
 import { canonicalJson } from '../../kernel/json.ts';
 import type { TenantService } from '../../platform/index.ts';
 import type { TenantStore } from '../../store/store.ts';
+import { doneBy } from '../identity/identity.events.ts';
 import { exportDue, fanOutDue, rootDue, sealDue, securityEvents } from './audit.events.ts';
 import type { WriteAuditPart } from './audit.exporter.ts';
 import type { AuditActor, AuditInput, AuditLog } from './audit.log.ts';
@@ -38,9 +40,16 @@ const textIn = (data: DomainEvent['data'], name: string): string | undefined => 
 const outcomeOf = (type: string): AuditInput['outcome'] =>
   /failed$/.test(type) ? 'failure' : /(denied|refused|blocked)$/.test(type) ? 'denied' : 'success';
 
-/** `by` did it where it says so, else the user whom it is about; without either nobody is known to have done it. */
+const doerSchema = z.object({ by: z.string().min(1).max(300), byKind: doneBy.byKind });
+
+/**
+ * `by` did it, as what `byKind` says, where the event names it; else the user whom it is about. Without either nobody
+ * is known to have done it.
+ */
 const actorOf = ({ tenant, subject, data }: DomainEvent): AuditActor => {
-  const id = textIn(data, 'by') ?? textIn(data, 'user');
+  const doer = doerSchema.safeParse(data).data;
+  if (doer !== undefined) return { tenant, kind: doer.byKind, id: doer.by };
+  const id = textIn(data, 'user');
   return id === undefined ? { tenant, kind: 'anonymous', id: subject } : { tenant, kind: 'user', id };
 };
 

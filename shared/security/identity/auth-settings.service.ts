@@ -74,6 +74,7 @@ export const createAuthSettingsService = (options: AuthSettingsOptions): AuthSet
   const contextOf = (tenant: string, name: string): string => `oidc-client-secret:${tenant}:${name}`;
   const read = async (tenant: string) => settings.of(tenant).get(id);
   const parse = (value: unknown): AuthSettings => authSettingsSchema.parse(value);
+  const cached = cache.reader(cacheFor, parse);
 
   const sealed = async (
     tenant: string,
@@ -94,8 +95,7 @@ export const createAuthSettingsService = (options: AuthSettingsOptions): AuthSet
     );
 
   return {
-    of: (tenant) =>
-      cache.getOrLoad(`auth-settings:${tenant}`, cacheFor, parse, async () => (await read(tenant))?.value ?? parse({})),
+    of: (tenant) => cached(`auth-settings:${tenant}`, async () => (await read(tenant))?.value ?? parse({})),
     view: async ({ tenant }) => viewOf((await read(tenant))?.value ?? parse({})),
     put: async (actor, input) => {
       await roles.requireGrantable(actor, [input.signUpRole]);

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { defineEvent } from '../../events/define-event.ts';
+import type { Actor } from '../../kernel/actor.ts';
 
 /** Where a request came from, as far as it says. */
 export const deviceSchema = z.object({
@@ -13,6 +14,19 @@ export interface Origin extends Device {
   /** Given to it at a sign-in before. */
   readonly knownDevice?: string;
 }
+
+const doerKindSchema = z.enum(['user', 'key', 'system']);
+
+/** Who did it, for the audit log: a person, or a key or service account. Events from before `byKind` pass as a person's. */
+export const doneBy = { by: z.string(), byKind: doerKindSchema.default('user') };
+/** As `doneBy`, of what jobs and rules of ours do. */
+export const doneBySystem = (name: string) => ({
+  by: z.string().default(name),
+  byKind: doerKindSchema.default('system'),
+});
+/** As `doneBy`, of what is somebody else's deed than its user's only at times. */
+export const doneByAnother = { by: z.string().optional(), byKind: doerKindSchema.optional() };
+export const doneByActor = ({ id, kind }: Pick<Actor, 'id' | 'kind'>) => ({ by: id, byKind: kind });
 
 const about = { user: z.string(), device: deviceSchema.default({}) };
 
@@ -40,11 +54,11 @@ export const passwordChanged = defineEvent(
 export const passwordRefused = defineEvent('security.password.refused', z.object(about));
 export const userRolesChanged = defineEvent(
   'security.user.roles-changed',
-  z.object({ user: z.string(), by: z.string(), roles: z.array(z.string()) }),
+  z.object({ user: z.string(), ...doneBy, roles: z.array(z.string()) }),
 );
 export const userStatusChanged = defineEvent(
   'security.user.status-changed',
-  z.object({ user: z.string(), by: z.string(), status: z.enum(['active', 'disabled']) }),
+  z.object({ user: z.string(), ...doneBy, status: z.enum(['active', 'disabled']) }),
 );
 /** The account is gone. */
-export const userRemoved = defineEvent('security.user.removed', z.object({ user: z.string(), by: z.string() }));
+export const userRemoved = defineEvent('security.user.removed', z.object({ user: z.string(), ...doneBy }));

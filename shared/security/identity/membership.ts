@@ -6,13 +6,13 @@ import type { NewId } from '../../kernel/ids.ts';
 import type { Stored, TenantStore } from '../../store/store.ts';
 import type { RoleService } from '../access/role.service.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
-import { userRemoved, userRolesChanged, userSignedUp } from './identity.events.ts';
+import { doneByActor, userRemoved, userRolesChanged, userSignedUp } from './identity.events.ts';
 import type { Links, Writes } from './links.ts';
 import { isOwner, type OwnerGuard } from './owner-guard.ts';
 import type { PasswordHasher } from './password.ts';
 import type { CheckPassword } from './password-policy.ts';
 import type { User } from './user.schema.ts';
-import { emailReservation, type UserService } from './user.service.ts';
+import { emailReservation, tieReservation, type UserService } from './user.service.ts';
 
 export interface NewMember {
   /** In its one form. Who is admitted has shown to read its mail. */
@@ -83,13 +83,15 @@ export const createMembership = (options: MembershipOptions): Membership => {
     return (transaction) => transaction.update(users.of(tenant), id, next, { revision });
   };
 
-  const deleted = async (tenant: string, by: string, user: Stored<User>): Promise<Writes> => {
+  const deleted = async (actor: Actor, user: Stored<User>): Promise<Writes> => {
+    const { tenant } = actor;
     const guarded = await guard.without(tenant, user);
-    const event = makeEvent(userRemoved, { tenant, subject: user.id, data: { user: user.id, by } });
+    const event = makeEvent(userRemoved, { tenant, subject: user.id, data: { user: user.id, ...doneByActor(actor) } });
     return (transaction) => {
       guarded(transaction);
       transaction.delete(users.of(tenant), user.id, { revision: user.revision });
       transaction.release(tenant, emailReservation, user.value.email);
+      for (const tie of user.value.ties ?? []) transaction.release(tenant, tieReservation, tie);
       transaction.emit(event);
     };
   };
@@ -156,9 +158,9 @@ export const createMembership = (options: MembershipOptions): Membership => {
     remove: async (actor, id) => {
       const user = await find(actor.tenant, id);
       await roles.requireGrantable(actor, user.value.roles);
-      return deleted(actor.tenant, actor.id, user);
+      return deleted(actor, user);
     },
-    leave: async ({ tenant, id }) => deleted(tenant, id, await find(tenant, id)),
+    leave: async (actor) => deleted(actor, await find(actor.tenant, actor.id)),
     passOwnership: async (tenant, from, to) => {
       const [giver, taker] = await Promise.all([find(tenant, from), find(tenant, to)]);
       const can = isOwner(giver.value) && taker.value.status === 'active' && taker.value.emailVerified;
@@ -169,8 +171,12 @@ export const createMembership = (options: MembershipOptions): Membership => {
       ];
       const pass = await guard.pass(tenant);
       const events = [
-        makeEvent(userRolesChanged, { tenant, subject: from, data: { user: from, by: to, roles: old } }),
-        makeEvent(userRolesChanged, { tenant, subject: to, data: { user: to, by: from, roles: next } }),
+        makeEvent(userRolesChanged, {
+          tenant,
+          subject: from,
+          data: { user: from, by: to, byKind: 'user', roles: old },
+        }),
+        makeEvent(userRolesChanged, { tenant, subject: to, data: { user: to, by: from, byKind: 'user', roles: next } }),
       ];
       return (transaction) => {
         pass(transaction);

@@ -6,12 +6,13 @@ import { sha256 } from '../../kernel/json.ts';
 import type { TenantService } from '../../platform/index.ts';
 import type { Stored, TenantStore } from '../../store/store.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
+import type { Admission, SignInAttempt, SignInService } from '../sessions/sign-in.service.ts';
 import type { LinkBudget } from '../threats/link-budget.ts';
 import { isActiveTenant } from './active-tenant.ts';
 import type { AuthSettings } from './auth-settings.schema.ts';
 import type { AuthSettingsService } from './auth-settings.service.ts';
-import { type Device, emailVerified, linkRequested, userSignedUp } from './identity.events.ts';
-import type { Links, Writes } from './links.ts';
+import { type Device, emailVerified, linkRequested, type Origin, userSignedUp } from './identity.events.ts';
+import type { FoundLink, Links, Writes } from './links.ts';
 import type { PasswordHasher } from './password.ts';
 import type { CheckPassword } from './password-policy.ts';
 import type { User } from './user.schema.ts';
@@ -43,17 +44,20 @@ export interface SignUpService {
   requestLink(request: LinkRequest, device: Device): Promise<void>;
   /**
    * The link of a sign-up and the password of that sign-up together open the account: neither who guesses that
-   * somebody will click, nor who clicks, can put in their own. Fails with `unauthenticated`.
+   * somebody will click, nor who clicks, can put in their own. Guesses have the attempts that sign-ins have. Fails with
+   * `unauthenticated`, `rate-limited` for one try too many.
    */
   verifyEmail(
     token: string,
     password: string | undefined,
-    device: Device,
+    device: Origin,
   ): Promise<{
     readonly tenant: string;
     readonly user: Pick<Stored<User>, 'id' | 'value'>;
     /** What was shown besides the link: a password only where the sign-up had one. */
     readonly method: 'pwd' | 'link';
+    /** What stood of the account before this attempt, where one was taken. */
+    readonly admission: Admission | undefined;
   }>;
 }
 
@@ -67,6 +71,7 @@ export interface SignUpOptions {
   readonly tenants: Pick<TenantService, 'get'>;
   readonly passwords: PasswordHasher;
   readonly checkPassword: CheckPassword;
+  readonly signIns: Pick<SignInService, 'admit' | 'refuse'>;
   readonly makeEvent: MakeEvent;
   readonly newId: NewId;
   readonly clock: Clock;
@@ -85,6 +90,7 @@ export const createSignUpService = (options: SignUpOptions): SignUpService => {
     tenants,
     passwords,
     checkPassword,
+    signIns,
     makeEvent,
     newId,
     clock,
@@ -148,6 +154,20 @@ export const createSignUpService = (options: SignUpOptions): SignUpService => {
     }
   };
 
+  /** Fails where the sign-up had a password, and this is another one. */
+  const requireOwn = async (
+    { tenant, link, user }: FoundLink,
+    password = '',
+    device: Origin,
+  ): Promise<Admission | undefined> => {
+    const { passwordHash } = link.value;
+    if (passwordHash === undefined) return undefined;
+    const attempt: SignInAttempt = { tenant, account: sha256(user.value.email), method: 'pwd', device };
+    const admission = await signIns.admit(attempt);
+    if (await passwords.verify(passwordHash, password)) return admission;
+    return signIns.refuse(attempt, 'wrong-credential', user.id, password);
+  };
+
   return {
     signUp: async (request, device) => {
       const { tenant, email } = request;
@@ -172,11 +192,12 @@ export const createSignUpService = (options: SignUpOptions): SignUpService => {
     },
     verifyEmail: async (token, password, device) => {
       let opened: User | undefined;
+      let admitted: Promise<Admission | undefined> | undefined;
       const { tenant, user, link } = await links.spend(token, 'sign-up', async ({ tenant, link, user }) => {
         const { passwordHash, name } = link.value;
-        if (passwordHash !== undefined && !(await passwords.verify(passwordHash, password ?? ''))) {
-          throw new OmniError('unauthenticated', 'The password is not the one of this sign-up.');
-        }
+        // Once, though all of this is done again where the account was changed meanwhile.
+        admitted ??= requireOwn({ tenant, link, user }, password, device);
+        await admitted;
         const event = makeEvent(emailVerified, { tenant, subject: user.id, data: { user: user.id, device } });
         // The epoch ends the links of other sign-ups with this address, and the passwords in them.
         const next: User = {
@@ -194,7 +215,7 @@ export const createSignUpService = (options: SignUpOptions): SignUpService => {
         };
       });
       const method = link.value.passwordHash === undefined ? 'link' : 'pwd';
-      return { tenant, user: { id: user.id, value: opened ?? user.value }, method };
+      return { tenant, user: { id: user.id, value: opened ?? user.value }, method, admission: await admitted };
     },
   };
 };

@@ -15,13 +15,15 @@ export const userSchema = z.object({
   passwordHash: z.string().optional(),
   /** `link` where it was set by a mailed link: then it shows no more than that somebody reads the mail. */
   passwordBy: z.enum(['link']).optional(),
+  /** Accounts at identity providers that open this one, as they are reserved: they are given back with the account. */
+  ties: z.array(z.string()).max(20).optional(),
   createdAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
 });
 export type User = z.infer<typeof userSchema>;
 
 export const userViewSchema = userSchema
-  .omit({ passwordHash: true, passwordBy: true, epoch: true })
+  .omit({ passwordHash: true, passwordBy: true, ties: true, epoch: true })
   .extend({ id: z.string(), hasPassword: z.boolean() })
   .meta({ id: 'User' });
 export type UserView = z.infer<typeof userViewSchema>;
@@ -29,7 +31,7 @@ export type UserView = z.infer<typeof userViewSchema>;
 export const userCollection = tenantCollection<User>({
   name: 'users',
   schema: userSchema,
-  unindexed: ['passwordHash', 'passwordBy', 'name'],
+  unindexed: ['passwordHash', 'passwordBy', 'ties', 'name'],
 });
 
 /** What people call themselves. */

@@ -8,7 +8,7 @@ import type { Page, PageRequest } from '../../kernel/page.ts';
 import { retrying } from '../../store/retrying.ts';
 import type { Database, Stored, TenantStore } from '../../store/store.ts';
 import type { RoleService } from '../access/role.service.ts';
-import { userRolesChanged, userStatusChanged } from './identity.events.ts';
+import { doneByActor, userRolesChanged, userStatusChanged } from './identity.events.ts';
 import { isOwner, type OwnerGuard } from './owner-guard.ts';
 import type { User, UserView } from './user.schema.ts';
 
@@ -52,9 +52,11 @@ const maxAttempts = 10;
 
 /** The kind of reservation that keeps addresses unique in a tenant. */
 export const emailReservation = 'email';
+/** The kind that ties an account to one at an identity provider. */
+export const tieReservation = 'oidc';
 
 export const userViewOf = ({ id, value }: Pick<Stored<User>, 'id' | 'value'>): UserView => {
-  const { passwordHash, passwordBy: _by, epoch: _epoch, ...view } = value;
+  const { passwordHash, passwordBy: _by, ties: _ties, epoch: _epoch, ...view } = value;
   return { id, ...view, hasPassword: passwordHash !== undefined };
 };
 
@@ -123,7 +125,7 @@ export const createUserService = (options: UserServiceOptions): UserService => {
         await roles.requireGrantable(actor, given);
         await roles.requireGrantable(actor, user.value.roles);
         const value: User = { ...user.value, roles: [...new Set(given)], updatedAt: isoTime(clock.now()) };
-        const data = { user: id, by: actor.id, roles: value.roles };
+        const data = { user: id, ...doneByActor(actor), roles: value.roles };
         await save(actor, user, value, makeEvent(userRolesChanged, { tenant, subject: id, data }));
         return userViewOf({ id, value });
       }),
@@ -134,7 +136,7 @@ export const createUserService = (options: UserServiceOptions): UserService => {
         await roles.requireGrantable(actor, user.value.roles);
         const epoch = user.value.epoch + (status === 'disabled' ? 1 : 0);
         const value: User = { ...user.value, status, epoch, updatedAt: isoTime(clock.now()) };
-        const data = { user: id, by: actor.id, status };
+        const data = { user: id, ...doneByActor(actor), status };
         await save(actor, user, value, makeEvent(userStatusChanged, { tenant, subject: id, data }));
         return userViewOf({ id, value });
       }),

@@ -116,7 +116,8 @@ export const createAnswers = (options: AnswersOptions): Answers => {
       counted?.(transaction);
       mail?.(transaction);
       if (blocked) {
-        transaction.emit(makeEvent(secondFactorBlocked, { tenant, subject: user.id, data: { ...about, until } }));
+        const data = { ...about, by: 'guesses', byKind: 'system', until } as const;
+        transaction.emit(makeEvent(secondFactorBlocked, { tenant, subject: user.id, data }));
       }
     });
   };

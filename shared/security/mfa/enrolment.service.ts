@@ -92,7 +92,8 @@ export const createEnrolmentService = (options: EnrolmentServiceOptions): Enrolm
               spend(transaction);
               write(transaction);
               // On the condition that they have set up nothing meanwhile.
-              book.save(transaction, tenant, user.id, factors.stored, { ...factors.profile, mustEnrol: false });
+              const next = { ...factors.profile, mustEnrol: false, passkeys: factors.passkeys.length + 1 };
+              book.save(transaction, tenant, user.id, factors.stored, next);
             });
           },
         );

@@ -48,8 +48,11 @@ export interface FactorBook {
    * read first: so its revision guards both.
    */
   read(tenant: string, user: string): Promise<Factors>;
-  /** Reads them all at once, which is faster and good for looking alone. */
-  look(tenant: string, user: string): Promise<Factors>;
+  /**
+   * The same in two steps: it reads what everybody may have, which is the same for whoever has no account, and what it
+   * gives back reads the rest.
+   */
+  ahead(tenant: string, user: string): Promise<() => Promise<Factors>>;
   /**
    * `shown` are the factors that were shown already: a code goes to no mailbox that one of them came from. `factors` are
    * those that were just read, where they were.
@@ -126,8 +129,12 @@ export const createFactorBook = (options: FactorBookOptions): FactorBook => {
     profile: stored?.value ?? noProfile,
     passkeys: keys,
   });
-  const look = async (tenant: string, user: string): Promise<Factors> =>
-    factorsOf(...(await Promise.all([profiles.of(tenant).get(user), passkeysOf(tenant, user)])));
+  const ahead: FactorBook['ahead'] = async (tenant, user) => {
+    const stored = await profiles.of(tenant).get(user);
+    const { passkeys: count } = stored?.value ?? noProfile;
+    return async () => factorsOf(stored, count === 0 ? [] : await passkeysOf(tenant, user));
+  };
+  const read: FactorBook['read'] = async (tenant, user) => (await ahead(tenant, user))();
 
   const tell = async (
     type: typeof factorAdded,
@@ -145,11 +152,11 @@ export const createFactorBook = (options: FactorBookOptions): FactorBook => {
   };
 
   return {
-    read: async (tenant, user) => factorsOf(await profiles.of(tenant).get(user), await passkeysOf(tenant, user)),
-    look,
+    read,
+    ahead,
     standingOf: async (tenant, user, shown, known) => {
       const [factors, { policy: rules, mfaSince }, { passkeys: party }] = await Promise.all([
-        known ?? look(tenant, user.id),
+        known ?? read(tenant, user.id),
         policy.withSince(tenant),
         settings.of(tenant),
       ]);

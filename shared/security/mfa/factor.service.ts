@@ -286,14 +286,15 @@ export const passkeyChanges = (book: FactorBook): PasskeyChanges => ({
   admit: async (tenant, current) => {
     const { stored, profile, passkeys } = await book.read(tenant, current.user.id);
     requireSure({ enrolled: methodsOf({ profile, passkeys }).length > 0 }, current);
-    return (transaction) => book.save(transaction, tenant, current.user.id, stored, profile);
+    const next = { ...profile, passkeys: passkeys.length + 1 };
+    return (transaction) => book.save(transaction, tenant, current.user.id, stored, next);
   },
   added: (tenant, user, factor, device) => book.added(tenant, user, { method: 'passkey', factor, device }),
   removed: async (tenant, user, factor, device) => {
     const standing = await book.standingOf(tenant, user, [], await book.read(tenant, user.id));
     const { stored, profile, passkeys } = standing.factors;
     const left = { profile, passkeys: passkeys.filter(({ id }) => id !== factor) };
-    const next = book.without(standing, left);
+    const next = { ...book.without(standing, left), passkeys: left.passkeys.length };
     const told = await book.removed(tenant, user, { method: 'passkey', factor, device });
     return (transaction) => {
       book.save(transaction, tenant, user.id, stored, next);

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defineEvent } from '../../events/define-event.ts';
-import { deviceSchema } from '../identity/identity.events.ts';
+import { deviceSchema, doneBy, doneBySystem } from '../identity/identity.events.ts';
 import { factorMethodSchema } from '../policy/security-policy.schema.ts';
 
 const about = { user: z.string(), device: deviceSchema.default({}) };
@@ -25,7 +25,7 @@ export const secondFactorFailed = defineEvent(
 /** There were so many wrong codes that no more are looked at for a while. */
 export const secondFactorBlocked = defineEvent(
   'security.second-factor.blocked',
-  z.object({ ...about, until: z.iso.datetime() }),
+  z.object({ ...about, ...doneBySystem('guesses'), until: z.iso.datetime() }),
 );
 export const deviceTrusted = defineEvent('security.device.trusted', z.object({ ...about, trusted: z.string() }));
 export const deviceRevoked = defineEvent('security.device.revoked', z.object({ ...about, trusted: z.string() }));
@@ -34,9 +34,9 @@ const reset = { user: z.string(), reset: z.string() };
 /** `by` asked for it, who is never the user. */
 export const resetRequested = defineEvent(
   'security.factor-reset.requested',
-  z.object({ ...reset, by: z.string(), reason: z.string(), dueAt: z.iso.datetime() }),
+  z.object({ ...reset, ...doneBy, reason: z.string(), dueAt: z.iso.datetime() }),
 );
-export const resetCancelled = defineEvent('security.factor-reset.cancelled', z.object({ ...reset, by: z.string() }));
-export const resetCompleted = defineEvent('security.factor-reset.completed', z.object({ ...reset, by: z.string() }));
+export const resetCancelled = defineEvent('security.factor-reset.cancelled', z.object({ ...reset, ...doneBy }));
+export const resetCompleted = defineEvent('security.factor-reset.completed', z.object({ ...reset, ...doneBy }));
 /** A reset's time has come. */
 export const resetDue = defineEvent('mfa.reset.due', z.object({ reset: z.string() }));

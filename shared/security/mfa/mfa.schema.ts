@@ -39,6 +39,11 @@ export const mfaProfileSchema = z.object({
   phone: phoneSchema.optional(),
   /** Codes go to the address that the account has at the time. */
   mailbox: mailboxSchema.optional(),
+  /**
+   * How many there are, so that a sign-in looks for them only where there are any. Written with each that comes or goes;
+   * absent where that was not counted yet.
+   */
+  passkeys: z.int().min(0).optional(),
   backupCodes: z
     .object({
       /** Argon2id, by the digit that the code begins with; null once it is used. */
@@ -66,7 +71,7 @@ export const mfaProfileCollection = tenantCollection<MfaProfile>({
   unindexed: ['totps', 'phone', 'mailbox', 'backupCodes', 'sent'],
 });
 
-export const noProfile: MfaProfile = { totps: [], failures: 0, mustEnrol: false };
+export const noProfile: MfaProfile = { totps: [], passkeys: 0, failures: 0, mustEnrol: false };
 
 const sixDigits = z
   .string()

@@ -7,6 +7,7 @@ import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { Database, Store, Stored, TenantStore, Transaction } from '../../store/store.ts';
 import type { RoleService } from '../access/role.service.ts';
 import { sameHash } from '../api-keys/api-key.format.ts';
+import { doneByActor } from '../identity/identity.events.ts';
 import type { Writes } from '../identity/links.ts';
 import type { User } from '../identity/user.schema.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
@@ -64,6 +65,9 @@ const viewOf = ({
   id,
   ...value,
 });
+type Canceller = Pick<Actor, 'id' | 'kind'>;
+const theJob: Canceller = { kind: 'system', id: 'security.complete-factor-reset' };
+
 const notFound = () => new OmniError('not-found', 'There is no such reset.');
 const refused = () => new OmniError('unauthenticated', 'This link is not valid any more.');
 
@@ -86,12 +90,16 @@ export const createFactorResets = (options: FactorResetsOptions): FactorResets =
     user?.value.roles.some((role) => !ordinary.includes(role) && !value.roles.includes(role)) === true;
 
   /** It is over, and its user's profile no longer names it. */
-  const cancellation = async (tenant: string, found: Stored<FactorReset>, by: string) => {
+  const cancellation = async (tenant: string, found: Stored<FactorReset>, by: Canceller) => {
     const { user } = found.value;
     const { stored, profile } = await book.read(tenant, user);
     const { reset: _, ...next } = profile;
-    const value: FactorReset = { ...found.value, status: 'cancelled', endedAt: isoTime(clock.now()), endedBy: by };
-    const event = makeEvent(resetCancelled, { tenant, subject: user, data: { user, reset: found.id, by } });
+    const value: FactorReset = { ...found.value, status: 'cancelled', endedAt: isoTime(clock.now()), endedBy: by.id };
+    const event = makeEvent(resetCancelled, {
+      tenant,
+      subject: user,
+      data: { user, reset: found.id, ...doneByActor(by) },
+    });
     const write = (transaction: Transaction): void => {
       transaction.update(resets.of(tenant), found.id, value, { revision: found.revision });
       transaction.delete(timers, found.id);
@@ -101,7 +109,7 @@ export const createFactorResets = (options: FactorResetsOptions): FactorResets =
     return { value, write };
   };
 
-  const stop = async (tenant: string, found: Stored<FactorReset>, by: string): Promise<FactorResetView> => {
+  const stop = async (tenant: string, found: Stored<FactorReset>, by: Canceller): Promise<FactorResetView> => {
     if (found.value.status !== 'waiting') throw new OmniError('precondition-failed', 'The reset is over.');
     const { value, write } = await cancellation(tenant, found, by);
     await database.transaction(write);
@@ -130,7 +138,7 @@ export const createFactorResets = (options: FactorResetsOptions): FactorResets =
       };
       const token = `omx_${tenant}.${reset}.${secret}`;
       const told = await notices.tell(tenant, user, { template: 'factor-reset-requested', hours, token }, reset);
-      const data = { user: id, reset, by: actor.id, reason, dueAt };
+      const data = { user: id, reset, ...doneByActor(actor), reason, dueAt };
       const event = makeEvent(resetRequested, { tenant, subject: id, data });
       await database.transaction((transaction) => {
         transaction.create(resets.of(tenant), reset, value);
@@ -150,7 +158,7 @@ export const createFactorResets = (options: FactorResetsOptions): FactorResets =
       const found = await resets.of(actor.tenant).get(id);
       const mayCancel = found?.value.user === actor.id || hasScope(actor, 'mfa:reset');
       if (found === undefined || !mayCancel) throw notFound();
-      return stop(actor.tenant, found, actor.id);
+      return stop(actor.tenant, found, actor);
     },
     cancelByLink: async (text) => {
       const [, tenant, id, secret] = pattern.exec(text) ?? [];
@@ -158,7 +166,7 @@ export const createFactorResets = (options: FactorResetsOptions): FactorResets =
       const found = await resets.of(tenant).get(id);
       if (found === undefined || !sameHash(found.value.cancelHash, hashOf(secret))) throw refused();
       if (found.value.status !== 'waiting') throw refused();
-      await stop(tenant, found, found.value.user);
+      await stop(tenant, found, { kind: 'user', id: found.value.user });
     },
     due: async (limit) => {
       const { items } = await timers.query({
@@ -173,9 +181,13 @@ export const createFactorResets = (options: FactorResetsOptions): FactorResets =
       if (found?.value.status !== 'waiting' || Date.parse(found.value.dueAt) > clock.now()) return () => {};
       const { user: whose, by } = found.value;
       const [user, factors] = await Promise.all([users.of(tenant).get(whose), book.read(tenant, whose)]);
-      if (mayDoMore(found, user)) return (await cancellation(tenant, found, 'security.complete-factor-reset')).write;
+      if (mayDoMore(found, user)) return (await cancellation(tenant, found, theJob)).write;
       const value: FactorReset = { ...found.value, status: 'done', endedAt: isoTime(clock.now()) };
-      const event = makeEvent(resetCompleted, { tenant, subject: whose, data: { user: whose, reset: id, by } });
+      const event = makeEvent(resetCompleted, {
+        tenant,
+        subject: whose,
+        data: { user: whose, reset: id, by, byKind: 'user' },
+      });
       const told = user && (await notices.tell(tenant, user, { template: 'factor-reset-completed' }, id));
       return (transaction) => {
         transaction.update(resets.of(tenant), id, value, { revision: found.revision });

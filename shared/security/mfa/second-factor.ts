@@ -6,7 +6,7 @@ import { type FactorBook, isSameMailbox, type Standing } from './factor-book.ts'
 import type { TrustedDevices } from './trusted-device.service.ts';
 
 export interface SecondFactorOptions {
-  readonly book: Pick<FactorBook, 'look' | 'standingOf'>;
+  readonly book: Pick<FactorBook, 'ahead' | 'standingOf'>;
   readonly challenges: Pick<Challenges, 'create'>;
   readonly trusted: Pick<TrustedDevices, 'isTrusted'>;
   readonly clock: Clock;
@@ -14,7 +14,7 @@ export interface SecondFactorOptions {
 
 type Asked = Pick<MfaChallenge, 'purpose' | 'methods'>;
 
-/** Decides, after every first factor, what else it takes. It costs a read and a query. */
+/** Decides, after every first factor, what else it takes. It costs a read, and a query for who has passkeys. */
 export const createSecondFactor = ({ book, challenges, trusted, clock }: SecondFactorOptions): SecondFactor => {
   const isTrusted = async ({ tenant, user, deviceToken, risk }: FirstFactor): Promise<boolean> =>
     risk !== 'elevated' && (await trusted.isTrusted(tenant, user, deviceToken));
@@ -30,12 +30,12 @@ export const createSecondFactor = ({ book, challenges, trusted, clock }: SecondF
   };
 
   const prepare: SecondFactor['prepare'] = (tenant, id) => {
-    const reading = book.look(tenant, id);
+    const reading = book.ahead(tenant, id);
     // It is told to who asks for it, if anybody does.
     reading.catch(() => undefined);
     return async (first) => {
       const { user, method } = first;
-      const standing = await book.standingOf(tenant, user, [method], await reading);
+      const standing = await book.standingOf(tenant, user, [method], await (await reading)());
       // A passkey has verified its owner: it is a second factor as well.
       if (method === 'hwk' && standing.allowed.includes('passkey')) return { secondFactor: true };
       const asked = await askedOf(first, standing);

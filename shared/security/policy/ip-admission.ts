@@ -3,6 +3,7 @@ import { defineEvent, type MakeEvent } from '../../events/define-event.ts';
 import type { Principal } from '../../kernel/actor.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Database, TenantStore } from '../../store/store.ts';
+import { doneBy } from '../identity/identity.events.ts';
 import { type IpRange, isWithin, parseAddress, parseRanges } from './ip-ranges.ts';
 import type { StoredSecurityPolicy } from './security-policy.schema.ts';
 import { policyId } from './security-policy.service.ts';
@@ -11,9 +12,7 @@ import { policyId } from './security-policy.service.ts';
 export const addressRefused = defineEvent(
   'security.address.refused',
   z.object({
-    /** The user or key. */
-    by: z.string(),
-    kind: z.enum(['user', 'key', 'system']),
+    ...doneBy,
     /** Absent where nobody knows it. */
     ip: z.string().optional(),
   }),
@@ -69,7 +68,7 @@ export const ipAdmission = ({ database, policies, makeEvent, clock }: IpAdmissio
     const last = told.get(key) ?? Number.NEGATIVE_INFINITY;
     if (Math.abs(clock.now() - last) < quiet) return false;
     keep(told, key, clock.now());
-    const data = { by: id, kind, ...(ip === undefined ? {} : { ip }) };
+    const data = { by: id, byKind: kind, ...(ip === undefined ? {} : { ip }) };
     await database.transaction((transaction) =>
       transaction.emit(makeEvent(addressRefused, { tenant, subject: id, data })),
     );

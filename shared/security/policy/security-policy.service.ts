@@ -89,19 +89,15 @@ const shutsOut = ({ ipAllowList }: SecurityPolicy, address: string | undefined):
 
 export const createSecurityPolicyService = (options: SecurityPolicyOptions): SecurityPolicyService => {
   const { database, policies, audit, cache, clock } = options;
+  const cached = cache.reader(cacheFor, (value) => policySinceSchema.parse(value));
   const cacheKey = (tenant: string): string => `security-policy:${tenant}`;
   const stale = () => new OmniError('precondition-failed', 'The policy was changed meanwhile. Read it again.');
 
   const withSince: SecurityPolicyService['withSince'] = (tenant) =>
-    cache.getOrLoad(
-      cacheKey(tenant),
-      cacheFor,
-      (value) => policySinceSchema.parse(value),
-      async () => {
-        const stored = await policies.of(tenant).get(policyId);
-        return { policy: viewOf(stored).policy, mfaSince: stored?.value.mfaChangedAt ?? null };
-      },
-    );
+    cached(cacheKey(tenant), async () => {
+      const stored = await policies.of(tenant).get(policyId);
+      return { policy: viewOf(stored).policy, mfaSince: stored?.value.mfaChangedAt ?? null };
+    });
 
   return {
     get: async ({ tenant }) => viewOf(await policies.of(tenant).get(policyId)),

@@ -12,7 +12,7 @@ import type { AuthSettingsService } from '../identity/auth-settings.service.ts';
 import { normaliseEmail } from '../identity/email.ts';
 import type { Origin } from '../identity/identity.events.ts';
 import type { User } from '../identity/user.schema.ts';
-import { emailReservation, type UserService } from '../identity/user.service.ts';
+import { emailReservation, tieReservation, type UserService } from '../identity/user.service.ts';
 import type { PublicFetch } from '../outbound/public-fetch.ts';
 import type { SecurityPolicyService } from '../policy/security-policy.service.ts';
 import type { Flows } from './flows.ts';
@@ -76,9 +76,12 @@ const claimsSchema = z.object({
 });
 type Claims = z.infer<typeof claimsSchema>;
 
-/** The kind of reservation that ties an account to one at a provider. */
-const accountReservation = 'oidc';
-const accountOf = ({ iss, sub }: Claims): string => JSON.stringify([iss, sub]);
+const tieOf = ({ iss, sub }: Claims): string => JSON.stringify([iss, sub]);
+
+/** Accounts at providers that one account here may be tied to. */
+const maxTies = 20;
+const tiedTo = (user: User, claims: Claims): User => ({ ...user, ties: [...(user.ties ?? []), tieOf(claims)] });
+const isTiedEnough = ({ ties = [] }: User): boolean => ties.length >= maxTies;
 
 const unknownProvider = () => new OmniError('not-found', 'This tenant has no such provider.');
 
@@ -143,9 +146,9 @@ export const createOidcService = (options: OidcServiceOptions): OidcService => {
 
   const link = async (tenant: string, user: Stored<User>, claims: Claims): Promise<void> => {
     // Whoever reads the mail there has shown here that they do.
-    const value: User = { ...user.value, emailVerified: true, updatedAt: isoTime(clock.now()) };
+    const value: User = { ...tiedTo(user.value, claims), emailVerified: true, updatedAt: isoTime(clock.now()) };
     await database.transaction((transaction) => {
-      transaction.reserve(tenant, accountReservation, accountOf(claims), user.id);
+      transaction.reserve(tenant, tieReservation, tieOf(claims), user.id);
       transaction.update(userStore.of(tenant), user.id, value, { revision: user.revision });
     });
   };
@@ -154,9 +157,9 @@ export const createOidcService = (options: OidcServiceOptions): OidcService => {
     const id = newId('usr');
     const user = users.draft({ email, emailVerified: true, name: claims.name, roles: [role] });
     await database.transaction((transaction) => {
-      transaction.reserve(tenant, accountReservation, accountOf(claims), id);
+      transaction.reserve(tenant, tieReservation, tieOf(claims), id);
       transaction.reserve(tenant, emailReservation, email, id);
-      transaction.create(userStore.of(tenant), id, user);
+      transaction.create(userStore.of(tenant), id, tiedTo(user, claims));
     });
     return id;
   };
@@ -167,7 +170,7 @@ export const createOidcService = (options: OidcServiceOptions): OidcService => {
     claims: Claims,
     { linkByEmail, signUp: mayCome, all }: OidcProvider & { readonly all: AuthSettings },
   ): Promise<string | undefined> => {
-    const tied = await database.ownerOf(tenant, accountReservation, accountOf(claims));
+    const tied = await database.ownerOf(tenant, tieReservation, tieOf(claims));
     if (tied !== undefined) return tied;
     // An address that the provider has not verified is anybody's.
     const email = claims.email_verified === true ? normaliseEmail(claims.email ?? '') : undefined;
@@ -175,13 +178,13 @@ export const createOidcService = (options: OidcServiceOptions): OidcService => {
     const known = await users.findByEmail(tenant, email);
     try {
       if (known === undefined) return mayCome ? await signUp(tenant, email, claims, all.signUpRole) : undefined;
-      if (!linkByEmail) return undefined;
+      if (!linkByEmail || isTiedEnough(known.value)) return undefined;
       await link(tenant, known, claims);
       return known.id;
     } catch (error) {
       if (!isOmniError(error, 'already-exists')) throw error;
       // The same person, twice at once.
-      return database.ownerOf(tenant, accountReservation, accountOf(claims));
+      return database.ownerOf(tenant, tieReservation, tieOf(claims));
     }
   };
 

@@ -215,11 +215,11 @@ export const createPasskeyService = (options: PasskeyServiceOptions): PasskeySer
       const about = { challenge: begun.challenge, name, response, device };
       return retried(async () => {
         const there = await sessions.current(actor);
-        const unchanged = await changes.admit(tenant, there);
+        const counted = await changes.admit(tenant, there);
         const { passkey, write } = await made(tenant, there.user, about);
         // Its owner has just been verified by it.
         await sessions.raise(actor, there, { methods: ['hwk'], secondFactor: true }, (transaction) => {
-          unchanged(transaction);
+          counted(transaction);
           write(transaction);
         });
         return passkey;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defineEvent } from '../../events/define-event.ts';
-import { deviceSchema } from '../identity/identity.events.ts';
+import { deviceSchema, doneByAnother } from '../identity/identity.events.ts';
 import { methodSchema } from './session.schema.ts';
 
 export const signInSucceeded = defineEvent(
@@ -34,6 +34,7 @@ export const sessionRevoked = defineEvent(
     user: z.string(),
     /** Absent where all of the user's were ended. */
     session: z.string().optional(),
+    ...doneByAnother,
     reason: z.enum(['signed-out', 'revoked', 'reuse']),
   }),
 );

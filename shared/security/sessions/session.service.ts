@@ -92,6 +92,8 @@ export interface SessionsOptions {
 }
 
 const maxAttempts = 5;
+/** Of two who hold a session's token, nobody knows which is its user. */
+const bySystem = { by: 'refresh', byKind: 'system' } as const;
 
 export const createSessions = (options: SessionsOptions): Sessions => {
   const { database, sessions, users, policy, knownDevices, issue, makeEvent, newId, clock } = options;
@@ -100,7 +102,8 @@ export const createSessions = (options: SessionsOptions): Sessions => {
 
   const end = async (tenant: string, { id, value, revision }: Stored<Session>, reason: Reason): Promise<void> => {
     const ended: Session = { ...value, revokedAt: isoTime(clock.now()), revokedFor: reason };
-    const event = makeEvent(sessionRevoked, { tenant, subject: id, data: { user: value.user, session: id, reason } });
+    const data = { user: value.user, session: id, ...(reason === 'reuse' ? bySystem : {}), reason };
+    const event = makeEvent(sessionRevoked, { tenant, subject: id, data });
     await database.transaction((transaction) => {
       transaction.update(sessions.of(tenant), id, ended, { revision });
       transaction.emit(event);

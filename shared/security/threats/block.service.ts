@@ -5,6 +5,7 @@ import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import { sha256 } from '../../kernel/json.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { Database, Stored, TenantStore, Transaction } from '../../store/store.ts';
+import { doneByActor } from '../identity/identity.events.ts';
 import type { User } from '../identity/user.schema.ts';
 import type { AllowanceView, BlockInput, BlockView } from './block.schema.ts';
 import { type Block, type GuardRecord, guardId } from './guard.schema.ts';
@@ -59,10 +60,11 @@ export const putBlock = (
     readonly makeEvent: MakeEvent;
     readonly tenant: string;
     readonly there: Stored<GuardRecord> | undefined;
+    readonly byKind: Actor['kind'];
   },
   block: Block,
 ): string => {
-  const { guards, makeEvent, tenant, there } = options;
+  const { guards, makeEvent, tenant, there, byKind } = options;
   const id = guardId.block(block.target, block.value);
   if (there === undefined) transaction.create(guards.of(tenant), id, block);
   else transaction.update(guards.of(tenant), id, block, { revision: there.revision });
@@ -75,6 +77,7 @@ export const putBlock = (
       target,
       value,
       by,
+      byKind,
       state: 'set',
       until: expiresAt,
       ...(user === undefined ? {} : { user }),
@@ -147,7 +150,7 @@ export const createBlockService = (options: BlockServiceOptions): BlockService =
       const id = await database
         .transaction(async (transaction) => {
           const there = await transaction.get(guards.of(tenant), guardId.block(block.target, block.value));
-          return putBlock(transaction, { guards, makeEvent, tenant, there }, block);
+          return putBlock(transaction, { guards, makeEvent, tenant, there, byKind: actor.kind }, block);
         })
         .catch(whenSetMeanwhile);
       return viewOf(id, block);
@@ -159,7 +162,7 @@ export const createBlockService = (options: BlockServiceOptions): BlockService =
         if (value.kind !== 'block') return;
         transaction.delete(guards.of(tenant), id, { revision });
         const { target, user } = value;
-        const data = { block: id, target, value: value.value, by: actor.id, state: 'lifted' as const };
+        const data = { block: id, target, value: value.value, ...doneByActor(actor), state: 'lifted' as const };
         const event = makeEvent(blockChanged, {
           tenant,
           subject: id,
@@ -184,7 +187,7 @@ export const createBlockService = (options: BlockServiceOptions): BlockService =
       await database.transaction(async (transaction) => {
         const { revision } = await find(transaction, tenant, id, 'allowance');
         transaction.delete(guards.of(tenant), id, { revision });
-        const data = { allowance: id, by: actor.id };
+        const data = { allowance: id, ...doneByActor(actor) };
         transaction.emit(makeEvent(allowanceLifted, { tenant, subject: id, data }));
       });
     },

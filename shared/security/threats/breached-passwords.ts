@@ -60,6 +60,7 @@ const readBounded = async (response: Response): Promise<string> => {
  */
 export const breachedPasswords = (options: BreachedPasswordsOptions): CountBreaches => {
   const { baseUrl, cache, clock, logger, timeout = 1_500 } = options;
+  const cached = cache.reader(cacheFor, (value) => rangeSchema.parse(value));
   const guarded = circuitBreaker({ clock, failures: 3, pause: 60_000 });
   const root = baseUrl.replace(/\/$/, '');
 
@@ -81,8 +82,7 @@ export const breachedPasswords = (options: BreachedPasswordsOptions): CountBreac
     const hash = createHash('sha1').update(password).digest('hex').toUpperCase();
     const [prefix, suffix] = [hash.slice(0, 5), hash.slice(5)];
     try {
-      const parse = (value: unknown) => rangeSchema.parse(value);
-      const range = await cache.getOrLoad(`breached-passwords:${prefix}`, cacheFor, parse, () => load(prefix));
+      const range = await cached(`breached-passwords:${prefix}`, () => load(prefix));
       return Object.hasOwn(range, suffix) ? (range[suffix] ?? 0) : 0;
     } catch (error) {
       const isDown = isOmniError(error, 'unavailable');

@@ -4,6 +4,7 @@ import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { Page, PageRequest } from '../../kernel/page.ts';
 import type { Database, Filter, Stored, TenantStore } from '../../store/store.ts';
+import { doneByActor } from '../identity/identity.events.ts';
 import { type GuardRecord, guardId } from './guard.schema.ts';
 import type { Incident, IncidentChange, IncidentView, TimelineEntry } from './incident.schema.ts';
 import { withEntry } from './incidents.ts';
@@ -106,7 +107,8 @@ export const createIncidentService = (options: IncidentServiceOptions): Incident
           });
         }
         const { severity, status, assignee } = value;
-        const data = { incident: id, kind, severity, status, by, ...(assignee === undefined ? {} : { assignee }) };
+        const about = { incident: id, kind, severity, status, ...(assignee === undefined ? {} : { assignee }) };
+        const data = { ...about, ...doneByActor(actor) };
         transaction.emit(makeEvent(threatUpdated, { tenant, subject: id, data }));
         return viewOf({ id, value });
       });

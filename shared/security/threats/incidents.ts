@@ -102,6 +102,8 @@ export const createIncidents = ({ incidents, guards, makeEvent, clock }: Inciden
         severity,
         subject,
         affected: affected.count,
+        by: 'detection',
+        byKind: 'system',
         ...(user === undefined ? {} : { user }),
       },
     });

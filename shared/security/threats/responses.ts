@@ -110,7 +110,7 @@ export const createResponses = (options: ResponsesOptions): Responses => {
       createdAt: isoTime(now),
       expiresAt,
     };
-    return (writing) => putBlock(writing, { guards, makeEvent, tenant, there }, next);
+    return (writing) => putBlock(writing, { guards, makeEvent, tenant, there, byKind: 'system' }, next);
   };
 
   return {
@@ -128,7 +128,7 @@ export const createResponses = (options: ResponsesOptions): Responses => {
         if (actions.has('revoke-sessions')) {
           const next = { ...user.value, epoch: user.value.epoch + 1, updatedAt: isoTime(clock.now()) };
           writing.update(users.of(tenant), user.id, next, { revision: user.revision });
-          const data = { user: user.id, reason: 'revoked' as const };
+          const data = { user: user.id, reason: 'revoked', by: 'rules', byKind: 'system' } as const;
           writing.emit(makeEvent(sessionRevoked, { tenant, subject: user.id, data }));
         }
         if (actions.has('ask-for-new-password')) {

@@ -89,6 +89,8 @@ export const createRiskAssessor = (options: RiskAssessorOptions): RiskAssessor =
           subject: user.id,
           data: {
             user: user.id,
+            by: 'rules',
+            byKind: 'system',
             score,
             signals: [...signals],
             rules: matched.map(({ rule, dryRun, actions: asked }) => ({ rule, dryRun, actions: [...asked] })),

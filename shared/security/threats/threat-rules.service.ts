@@ -4,6 +4,7 @@ import type { Actor } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import type { Database, Stored, TenantStore } from '../../store/store.ts';
+import { doneByActor } from '../identity/identity.events.ts';
 import { threatRulesChanged } from './threat.events.ts';
 import {
   type StoredThreatRules,
@@ -39,21 +40,17 @@ const viewOf = (stored: Pick<Stored<StoredThreatRules>, 'value'> | undefined): T
 
 export const createThreatRulesService = (options: ThreatRulesOptions): ThreatRulesService => {
   const { database, rules, cache, makeEvent, clock } = options;
+  const cached = cache.reader(cacheFor, (value) => threatRulesSchema.parse(value));
   const cacheKey = (tenant: string): string => `threat-rules:${tenant}`;
   const stale = () => new OmniError('precondition-failed', 'The rules were changed meanwhile. Read them again.');
 
   return {
     get: async ({ tenant }) => viewOf(await rules.of(tenant).get(rulesId)),
     of: (tenant) =>
-      cache.getOrLoad(
-        cacheKey(tenant),
-        cacheFor,
-        (value) => threatRulesSchema.parse(value),
-        async () => {
-          const { thresholds, rules: all } = viewOf(await rules.of(tenant).get(rulesId));
-          return { thresholds, rules: all };
-        },
-      ),
+      cached(cacheKey(tenant), async () => {
+        const { thresholds, rules: all } = viewOf(await rules.of(tenant).get(rulesId));
+        return { thresholds, rules: all };
+      }),
     put: async (actor, next, expected) => {
       const store = rules.of(actor.tenant);
       const stored = await store.get(rulesId);
@@ -70,7 +67,7 @@ export const createThreatRulesService = (options: ThreatRulesOptions): ThreatRul
       const event = makeEvent(threatRulesChanged, {
         tenant: actor.tenant,
         subject: rulesId,
-        data: { by: actor.id, revision: value.revision, rules: names },
+        data: { ...doneByActor(actor), revision: value.revision, rules: names },
       });
       try {
         await database.transaction((transaction) => {

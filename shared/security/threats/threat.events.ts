@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defineEvent } from '../../events/define-event.ts';
-import { deviceSchema } from '../identity/identity.events.ts';
+import { deviceSchema, doneBy, doneBySystem } from '../identity/identity.events.ts';
 import { incidentKindSchema, severitySchema, statusSchema } from './incident.schema.ts';
 import { signalSchema } from './risk.schema.ts';
 import { signInActionSchema } from './threat-rules.schema.ts';
@@ -29,6 +29,7 @@ export const threatDetected = defineEvent(
   'security.threat.detected',
   z.object({
     ...incident,
+    ...doneBySystem('detection'),
     subject: z.object({ type: z.string(), id: z.string() }),
     affected: z.int(),
     /** Where it is about somebody's account. */
@@ -38,7 +39,7 @@ export const threatDetected = defineEvent(
 
 export const threatUpdated = defineEvent(
   'security.threat.updated',
-  z.object({ ...incident, status: statusSchema, by: z.string(), assignee: z.string().optional() }),
+  z.object({ ...incident, ...doneBy, status: statusSchema, assignee: z.string().optional() }),
 );
 
 /** What rules made of a sign-in whose first factor was good, where there was anything to say. */
@@ -46,6 +47,7 @@ export const signInAssessed = defineEvent(
   'security.threat.sign-in-assessed',
   z.object({
     user: z.string(),
+    ...doneBySystem('rules'),
     /** 0 to 100. */
     score: z.number(),
     signals: z.array(signalSchema),
@@ -64,7 +66,7 @@ export const blockChanged = defineEvent(
     block: z.string(),
     target: z.enum(['network', 'account']),
     value: z.string(),
-    by: z.string(),
+    ...doneBy,
     state: z.enum(['set', 'lifted']),
     user: z.string().optional(),
     incident: z.string().optional(),
@@ -74,10 +76,10 @@ export const blockChanged = defineEvent(
 
 export const allowanceLifted = defineEvent(
   'security.threat.allowance-lifted',
-  z.object({ allowance: z.string(), by: z.string() }),
+  z.object({ allowance: z.string(), ...doneBy }),
 );
 
 export const threatRulesChanged = defineEvent(
   'security.threat.rules-changed',
-  z.object({ by: z.string(), revision: z.int(), rules: z.array(z.string()) }),
+  z.object({ ...doneBy, revision: z.int(), rules: z.array(z.string()) }),
 );

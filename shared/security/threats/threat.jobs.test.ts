@@ -165,7 +165,7 @@ describe.each(['before', 'after'] as const)('a worker that dies just %s any call
         id: 'evt_detected',
         tenant: 'acme',
         subject: id,
-        data: { incident: id, kind, severity, subject, affected: affected.count },
+        data: { incident: id, kind, severity, subject, affected: affected.count, by: 'detection', byKind: 'system' },
       });
       await dying.runJob(respondToThreat, detected, services).catch(() => undefined);
       await insist(world, respondToThreat, detected);

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { impersonalAudit } from '#tests/support/auditing.ts';
 import { killAt } from '#tests/support/crashing.ts';
 import { testDatabase } from '#tests/support/firestore.ts';
 import { manualClock } from '../../kernel/clock.ts';
+import { platformTenant } from '../../kernel/event.ts';
 import { newId } from '../../kernel/ids.ts';
 import { databaseOn } from '../../store/database.ts';
 import { embeddedDatabase, embeddedDriver } from '../../store/embedded.ts';
 import type { Database } from '../../store/store.ts';
+import { auditEntryCollection } from '../audit/audit-entry.schema.ts';
 import { tokenIssuer, tokenVerifier } from './access-tokens.ts';
 import type { Protector } from './protector.ts';
 import { signingKeyCollection } from './signing-key.schema.ts';
@@ -26,7 +29,22 @@ const names = { issuer: 'https://omni.example', audience: 'omni' };
 const subject = { sub: 'usr_1', client_id: 'omni', tenant: 'acme', sid: 'ses_1', roles: [], epoch: 0 };
 
 const instance = (database: Database, clock = manualClock()): SigningKeys =>
-  createSigningKeys({ database, keys: database.platform(signingKeyCollection), protector, clock });
+  createSigningKeys({
+    database,
+    keys: database.platform(signingKeyCollection),
+    protector,
+    audit: impersonalAudit(database, clock),
+    clock,
+  });
+
+/** The platform's own audit log, the oldest first. */
+const deeds = async (database: Database) =>
+  (
+    await database
+      .tenants(auditEntryCollection)
+      .of(platformTenant)
+      .query({ orderBy: { field: 'at', order: 'asc' }, limit: 100 })
+  ).items.map(({ value: { action, actor, target } }) => [action, actor.kind, target.id]);
 
 describe.each([
   ['the embedded store', (now: () => number) => embeddedDatabase({ now })],
@@ -39,6 +57,7 @@ describe.each([
     expect(new Set(all.map(({ kid }) => kid))).toEqual(new Set(['ed25519-1']));
     expect(new Set(all.map(({ key }) => JSON.stringify(key.export({ format: 'jwk' })))).size).toBe(1);
     expect(await instance(database).published()).toHaveLength(1);
+    expect(await deeds(database)).toEqual([['security.signing-key.created', 'system', 'ed25519-1']]);
   });
 
   it('are followed by one, though twenty instances rotate at once', async () => {
@@ -49,6 +68,7 @@ describe.each([
     const rotate = () => instance(database, clock).rotate({ olderThan: day });
     expect(new Set(await Promise.all(Array.from({ length: 20 }, rotate)))).toEqual(new Set(['ed25519-2']));
     expect((await instance(database, clock).published()).map(({ kid }) => kid)).toEqual(['ed25519-1', 'ed25519-2']);
+    expect((await deeds(database)).slice(1)).toEqual([['security.signing-key.rotated', 'system', 'ed25519-2']]);
   });
 });
 
@@ -106,6 +126,9 @@ describe('a rotation', () => {
       const alive = instance(databaseOn(driver, { now: clock.now }), clock);
       const verify = tokenVerifier({ ...names, load: alive.published, clock });
       await alive.rotate({ olderThan: 60_000 });
+      // Each key that there is was told of once, and none that there is not.
+      const told = (await deeds(databaseOn(driver, { now: clock.now }))).map(([, , kid]) => kid);
+      expect(told.toSorted()).toEqual((await alive.published()).map(({ kid }) => kid));
       for (const minutes of [0, 20, 20]) {
         clock.advance(minutes * 60_000);
         const issue = tokenIssuer({ ...names, current: alive.current, newId, clock });

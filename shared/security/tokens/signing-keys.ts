@@ -2,7 +2,9 @@ import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:cryp
 import * as z from 'zod';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
+import { platformTenant } from '../../kernel/event.ts';
 import type { Database, Store, Stored } from '../../store/store.ts';
+import type { AuditLog } from '../audit/audit.log.ts';
 import { clockTolerance, maxTokenAge } from './access-token.schema.ts';
 import type { Protector } from './protector.ts';
 import type { SigningKey } from './signing-key.schema.ts';
@@ -33,6 +35,8 @@ export interface SigningKeysOptions {
   readonly database: Pick<Database, 'transaction'>;
   readonly keys: Store<SigningKey>;
   readonly protector: Protector;
+  /** Keys are the platform's, so making them is in its own log. */
+  readonly audit: Pick<AuditLog, 'record'>;
   readonly clock: Clock;
 }
 
@@ -49,7 +53,12 @@ const contextOf = (id: string): string => `signing-key:${id}`;
 
 const jwkSchema = z.object({ x: z.string(), d: z.string() });
 
-export const createSigningKeys = ({ database, keys, protector, clock }: SigningKeysOptions): SigningKeys => {
+const job = { tenant: platformTenant, kind: 'system', id: 'security.rotate-signing-key' } as const;
+const firstUse = { ...job, id: 'security.signing-keys' } as const;
+
+export const createSigningKeys = (options: SigningKeysOptions): SigningKeys => {
+  const { database, keys, protector, audit, clock } = options;
+
   const all = async (): Promise<readonly Stored<SigningKey>[]> =>
     (await keys.query({ limit: 1_000 })).items.toSorted((a, b) => numberOf(a.id) - numberOf(b.id));
 
@@ -75,7 +84,19 @@ export const createSigningKeys = ({ database, keys, protector, clock }: SigningK
   const known = async (): Promise<readonly Stored<SigningKey>[]> => {
     const found = await all();
     if (found.length > 0) return found;
-    await unlessMade(async () => keys.create(idOf(1), await generate(idOf(1), clock.now())));
+    const id = idOf(1);
+    const first = await generate(id, clock.now());
+    await unlessMade(() =>
+      database.transaction(async (transaction) => {
+        transaction.create(keys, id, first);
+        const target = { type: 'signing-key', id };
+        await audit.record(transaction, firstUse, {
+          action: 'security.signing-key.created',
+          target,
+          outcome: 'success',
+        });
+      }),
+    );
     return all();
   };
 
@@ -125,9 +146,15 @@ export const createSigningKeys = ({ database, keys, protector, clock }: SigningK
       const next = await generate(id, now + lead);
       const expiresAt = isoTime(now + lead + lookAgain + 1_000 * (maxTokenAge + clockTolerance));
       await unlessMade(() =>
-        database.transaction((transaction) => {
+        database.transaction(async (transaction) => {
           transaction.create(keys, id, next);
           transaction.update(keys, newest.id, { ...newest.value, expiresAt }, { revision: newest.revision });
+          await audit.record(transaction, job, {
+            action: 'security.signing-key.rotated',
+            target: { type: 'signing-key', id },
+            outcome: 'success',
+            data: { before: newest.id, activeFrom: next.activeFrom },
+          });
         }),
       );
       return id;

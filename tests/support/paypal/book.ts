@@ -120,7 +120,7 @@ const createOrders = (clock: Clock) => {
     tell(comes ? 'PAYMENT.CAPTURE.COMPLETED' : 'PAYMENT.CAPTURE.DENIED', order, pending);
   };
 
-  const given = ({ refunds }: PayPalOrder): number =>
+  const given = ({ refunds }: Pick<PayPalOrder, 'refunds'>): number =>
     refunds.filter(({ status }) => status !== 'FAILED').reduce((sum, { amount }) => sum + cents(amount), 0);
   const disputed = ({ disputes }: PayPalOrder): number =>
     disputes.filter(({ status }) => status !== 'RESOLVED').reduce((sum, one) => sum + cents(one.dispute_amount), 0);
@@ -129,24 +129,26 @@ const createOrders = (clock: Clock) => {
     if (taken === undefined) throw new PayPalRefusal(422, 'CAPTURE_STATUS_NOT_VALID');
     return taken;
   };
-  const mark = (order: PayPalOrder): void => {
-    const taken = takenOf(order);
-    const sum = given(order);
+  const ofCapture = ({ refunds }: PayPalOrder, { id }: Capture): Refund[] =>
+    refunds.filter(({ links }) => JSON.stringify(links) === JSON.stringify(upTo(id)));
+  const mark = (order: PayPalOrder, taken: Capture): void => {
+    const sum = given({ refunds: ofCapture(order, taken) });
     taken.status = sum === 0 ? 'COMPLETED' : sum < cents(taken.amount) ? 'PARTIALLY_REFUNDED' : 'REFUNDED';
   };
   const refund = (
     order: PayPalOrder,
     amount: Amount,
     how: { customId?: string | undefined; type: string; status: string },
+    taken = takenOf(order),
   ) => {
-    const taken = takenOf(order);
-    const left = cents(taken.amount) - given(order);
+    if (!took.has(taken.status)) throw new PayPalRefusal(422, 'CAPTURE_STATUS_NOT_VALID');
+    const left = cents(taken.amount) - given({ refunds: ofCapture(order, taken) });
     if (left === 0) throw new PayPalRefusal(422, 'CAPTURE_FULLY_REFUNDED');
     if (cents(amount) > left) throw new PayPalRefusal(422, 'REFUND_AMOUNT_EXCEEDED');
     const { customId: custom_id, status } = how;
     const one: Refund = { id: newId(), status, amount, custom_id, links: upTo(taken.id), create_time: now() };
     order.refunds.push(one);
-    mark(order);
+    mark(order, taken);
     tellPlainly(how.type, order, one);
     return one;
   };
@@ -165,7 +167,8 @@ const createOrders = (clock: Clock) => {
     const slow = order.refunds.find(({ status }) => status === 'PENDING');
     if (slow === undefined) throw new PayPalRefusal(422, 'NOT_PENDING');
     slow.status = 'FAILED';
-    mark(order);
+    const taken = order.captures.find((capture) => ofCapture(order, capture).includes(slow));
+    if (taken !== undefined) mark(order, taken);
     tellPlainly('PAYMENT.REFUND.FAILED', order, slow);
   };
 

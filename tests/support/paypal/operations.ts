@@ -120,7 +120,8 @@ export const operationsOn = (book: PayPalBook): readonly Operation[] => {
     const order = ofCapture(asked);
     const { amount, custom_id: customId } = refundSchema.parse(asked.body);
     const how = { customId, type: 'PAYMENT.CAPTURE.REFUNDED', status: 'COMPLETED' };
-    return book.refund(order, checked(amount ?? book.takenOf(order).amount), how);
+    const capture = order.captures.find(({ id }) => id === asked.id);
+    return book.refund(order, checked(amount ?? book.takenOf(order).amount), how, capture);
   };
 
   const disputesOf = ({ merchant, query }: Asked): object => {

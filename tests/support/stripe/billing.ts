@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import type { parameters } from './contract.ts';
-import { charge, createIntent } from './payments.ts';
+import { chargeInvoice, makeInvoice, payInvoice } from './invoices.ts';
+import { createIntent } from './payments.ts';
 import {
   type AccountState,
   base,
@@ -86,63 +87,17 @@ const put = (state: AccountState, subscription: Subscription, type: string): Sub
   return subscription;
 };
 
-const putInvoice = (state: AccountState, invoice: Invoice, type: string): Invoice => {
-  state.invoices.set(invoice.id, invoice);
-  state.emit(`invoice.${type}`, invoice);
-  return invoice;
-};
-
-const makeInvoice = (state: AccountState, subscription: Subscription, reason: string): Invoice => {
+const invoiceOf = (state: AccountState, subscription: Subscription, reason: string): Invoice => {
   const isFree = subscription.status === 'trialing';
   const lines = subscription.items.data.map((item) => ({
-    id: state.newId('il'),
-    object: 'line_item',
     amount: isFree ? 0 : item.price.unit_amount * item.quantity,
-    currency: subscription.currency,
+    percent: isFree ? 0 : item.price.percent,
     quantity: item.quantity,
-    description: `${item.quantity} × ${item.price.id}`,
+    price: item.price.id,
+    item: item.id,
     period: { start: item.current_period_start, end: item.current_period_end },
-    pricing: { type: 'price_details', price_details: { price: item.price.id, product: 'prod_1' } },
-    parent: { type: 'subscription_item_details', subscription_item_details: { subscription_item: item.id } },
   }));
-  const total = lines.reduce((sum, { amount }) => sum + amount, 0);
-  const made = base(state, 'in', 'invoice');
-  return putInvoice(
-    state,
-    {
-      ...made,
-      metadata: {},
-      customer: subscription.customer,
-      status: 'open',
-      number: `OMNI-${String(state.invoices.size + 1).padStart(4, '0')}`,
-      currency: subscription.currency,
-      amount_due: total,
-      amount_paid: 0,
-      amount_remaining: total,
-      total,
-      billing_reason: reason,
-      hosted_invoice_url: `https://invoice.stripe.com/i/${made.id}`,
-      period_start: made.created,
-      period_end: made.created,
-      parent: {
-        type: 'subscription_details',
-        subscription_details: { subscription: subscription.id, metadata: subscription.metadata ?? {} },
-      },
-      lines: list(lines),
-      status_transitions: { paid_at: null, voided_at: null },
-    },
-    'finalized',
-  );
-};
-
-export const payInvoice = (state: AccountState, id: string): Invoice => {
-  const invoice = find(state.invoices, id);
-  const paid = { ...invoice, status: 'paid', amount_paid: invoice.amount_due, amount_remaining: 0 };
-  return putInvoice(
-    state,
-    { ...paid, status_transitions: { ...invoice.status_transitions, paid_at: state.now() } },
-    'paid',
-  );
+  return makeInvoice(state, { customer: subscription.customer, subscription, lines, reason });
 };
 
 const methodOf = (state: AccountState, subscription: Subscription): string | null =>
@@ -152,15 +107,13 @@ const methodOf = (state: AccountState, subscription: Subscription): string | nul
 /** Charges what is due; undefined where the card is declined or there is none. */
 const collect = (state: AccountState, subscription: Subscription, invoice: Invoice): Invoice | undefined => {
   if (invoice.amount_due === 0) return payInvoice(state, invoice.id);
-  const payment_method = methodOf(state, subscription);
-  if (payment_method === null) return undefined;
-  const { amount_due: amount, currency } = invoice;
-  const intent = createIntent(state, { amount, currency, customer: subscription.customer, payment_method });
+  const method = methodOf(state, subscription);
+  if (method === null) return undefined;
   try {
-    charge(state, intent);
-    return payInvoice(state, invoice.id);
-  } catch {
-    putInvoice(state, invoice, 'payment_failed');
+    return chargeInvoice(state, invoice.id, method);
+  } catch (error) {
+    if (!(error instanceof StripeRefusal)) throw error;
+    state.emit('invoice.payment_failed', find(state.invoices, invoice.id));
     return undefined;
   }
 };
@@ -195,7 +148,7 @@ export const createSubscription = (
     });
   }
   put(state, made, 'created');
-  const invoice = makeInvoice(state, made, 'subscription_create');
+  const invoice = invoiceOf(state, made, 'subscription_create');
   const paid = collect(state, made, invoice);
   const status = trialEnd === null ? (paid === undefined ? 'incomplete' : 'active') : 'trialing';
   return put(state, { ...made, status, latest_invoice: invoice.id }, 'updated');
@@ -262,7 +215,7 @@ export const renewSubscription = (state: AccountState, id: string): void => {
     current_period_end: item.current_period_end + month,
   }));
   const next = { ...subscription, status: 'active', trial_end: null, items: list(items) };
-  const invoice = makeInvoice(state, next, 'subscription_cycle');
+  const invoice = invoiceOf(state, next, 'subscription_cycle');
   const paid = collect(state, next, invoice);
   put(state, { ...next, status: paid === undefined ? 'past_due' : 'active', latest_invoice: invoice.id }, 'updated');
 };
@@ -294,6 +247,16 @@ export const createCheckout = (state: AccountState, params: z.infer<typeof param
   return session;
 };
 
+const payOnce = (
+  state: AccountState,
+  customer: string,
+  lines: readonly { price: string; quantity?: number }[],
+): string => {
+  const amounts = lines.map(({ price, quantity = 1 }) => find(state.prices, price).unit_amount * quantity);
+  const amount = amounts.reduce((sum, one) => sum + one, 0);
+  return createIntent(state, { amount, currency: 'eur', customer, payment_method: 'pm_card_visa', confirm: true }).id;
+};
+
 /** The payer fills in the page. */
 export const completeCheckout = (
   state: AccountState,
@@ -306,7 +269,16 @@ export const completeCheckout = (
     session.mode === 'subscription'
       ? createSubscription(state, { customer, items: [...lines], default_payment_method: 'pm_card_visa' }).id
       : null;
-  const done = { ...session, customer, subscription, status: 'complete', payment_status: 'paid', url: null };
+  const payment_intent = session.mode === 'payment' ? payOnce(state, customer, lines) : null;
+  const done = {
+    ...session,
+    customer,
+    payment_intent,
+    subscription,
+    status: 'complete',
+    payment_status: 'paid',
+    url: null,
+  };
   state.sessions.set(id, done);
   state.emit('checkout.session.completed', done);
   return done;

@@ -108,6 +108,8 @@ export const parameters = {
   cancelSubscription: z.strictObject({ invoice_now: flag.optional(), prorate: flag.optional(), expand }),
   listSubscriptions: z.strictObject({ ...list, created, customer: id.optional(), status: text.optional() }),
   listInvoices: z.strictObject({ ...list, created, customer: id.optional(), subscription: id.optional() }),
+  listInvoicePayments: z.strictObject({ ...list, created, invoice: id.optional(), status: text.optional() }),
+  listCreditNotes: z.strictObject({ ...list, created, customer: id.optional(), invoice: id.optional() }),
   listEvents: z.strictObject({ ...list, created, type: text.optional(), types: z.array(text).max(20).optional() }),
 };
 

@@ -31,6 +31,16 @@ const page = (url: string, oldestFirst: readonly Kept[], params: ListParams) => 
   return { object: 'list', url, data, has_more: before === undefined ? all.length > from + limit.data : from > 0 };
 };
 
+/** As many as come with an invoice; further ones have a list of their own. */
+const included = 2;
+
+/** Only where it is asked for: https://docs.stripe.com/api/invoices/object#invoice_object-payments */
+const paymentsOf = (state: AccountState, id: string) => {
+  const all = [...state.invoicePayments.values()].filter(({ invoice }) => invoice === id);
+  const url = `/v1/invoice_payments?invoice=${id}`;
+  return { payments: { object: 'list', url, data: all.slice(0, included), has_more: all.length > included } };
+};
+
 const searchSchema = /^metadata\['([\w-]+)'\]:'([\w-]+)'$/;
 
 export interface Operation {
@@ -127,9 +137,28 @@ export const operations: readonly Operation[] = [
     const all = [...state.invoices.values()].filter(
       ({ customer }) => params.customer === undefined || customer === params.customer,
     );
-    return page('/v1/invoices', all, params);
+    const listed = page('/v1/invoices', all, params);
+    const withPayments = params.expand?.includes('data.payments') === true;
+    return withPayments
+      ? { ...listed, data: listed.data.map((one) => ({ ...one, ...paymentsOf(state, one.id) })) }
+      : listed;
   }),
-  operation('GET', 'invoices/:id', retrieve, (state, _params, id) => find(state.invoices, id)),
+  operation('GET', 'invoices/:id', retrieve, (state, { expand }, id) => {
+    const invoice = find(state.invoices, id);
+    return expand?.includes('payments') === true ? { ...invoice, ...paymentsOf(state, id) } : invoice;
+  }),
+  operation('GET', 'invoice_payments', parameters.listInvoicePayments, (state, params) => {
+    const of = [...state.invoicePayments.values()].filter(
+      ({ invoice, status }) => (params.invoice ?? invoice) === invoice && (params.status ?? status) === status,
+    );
+    return page('/v1/invoice_payments', of, params);
+  }),
+  operation('GET', 'credit_notes', parameters.listCreditNotes, (state, params) => {
+    const of = [...state.creditNotes.values()].filter(
+      ({ invoice, customer }) => (params.invoice ?? invoice) === invoice && (params.customer ?? customer) === customer,
+    );
+    return page('/v1/credit_notes', of, params);
+  }),
   operation('GET', 'account', parameters.none, ({ account }) => ({
     id: account === 'platform' ? 'acct_platform' : account,
     object: 'account',

@@ -2,8 +2,10 @@ import type * as z from 'zod';
 import type { parameters } from './contract.ts';
 import {
   type AccountState,
+  type BalanceTransaction,
   base,
   type Charge,
+  type Dispute,
   find,
   type Intent,
   invalid,
@@ -54,18 +56,20 @@ const put = (state: AccountState, intent: Intent, type?: string): Intent => {
 /** 2.9% and 30, as for a domestic card. */
 const feeOf = (amount: number): number => Math.round(amount * 0.029) + 30;
 
-const settle = (state: AccountState, intent: Intent, charge: Charge, amount: number): Intent => {
-  const fee = feeOf(amount);
-  const transaction = {
-    ...base(state, 'txn', 'balance_transaction'),
-    amount,
-    currency: intent.currency,
-    fee,
-    net: amount - fee,
-    source: charge.id,
-    type: 'charge',
-  };
+/** What moves the account's balance; it is negative where something is taken out. */
+export const move = (
+  state: AccountState,
+  source: { readonly id: string; readonly currency: string },
+  given: Pick<BalanceTransaction, 'amount' | 'fee' | 'type'>,
+): BalanceTransaction => {
+  const common = { ...base(state, 'txn', 'balance_transaction'), currency: source.currency, source: source.id };
+  const transaction = { ...common, ...given, net: given.amount - given.fee };
   state.transactions.set(transaction.id, transaction);
+  return transaction;
+};
+
+const settle = (state: AccountState, intent: Intent, charge: Charge, amount: number): Intent => {
+  const transaction = move(state, charge, { amount, fee: feeOf(amount), type: 'charge' });
   const captured = { ...charge, captured: true, amount_captured: amount, balance_transaction: transaction.id };
   state.charges.set(charge.id, captured);
   state.emit('charge.succeeded', captured);
@@ -215,8 +219,9 @@ export const createRefund = (state: AccountState, params: z.infer<typeof paramet
   if (left === 0) throw invalid('Charge has already been refunded.', undefined, 'charge_already_refunded');
   const amount = params.amount ?? left;
   if (amount > left || amount < 1) throw invalid('Refund amount is greater than unrefunded amount.', 'amount');
+  const made = base(state, 're', 'refund');
   const refund: Refund = {
-    ...base(state, 're', 'refund'),
+    ...made,
     metadata: params.metadata ?? {},
     amount,
     currency: intent.currency,
@@ -224,6 +229,11 @@ export const createRefund = (state: AccountState, params: z.infer<typeof paramet
     payment_intent: intent.id,
     reason: params.reason ?? null,
     status: 'succeeded',
+    balance_transaction: move(
+      state,
+      { ...made, currency: intent.currency },
+      { amount: -amount, fee: 0, type: 'refund' },
+    ).id,
   };
   const amount_refunded = charged.amount_refunded + amount;
   state.refunds.set(refund.id, refund);
@@ -234,20 +244,68 @@ export const createRefund = (state: AccountState, params: z.infer<typeof paramet
   return refund;
 };
 
+/** The card's bank could not give it to its holder: it comes back. */
+export const failRefund = (state: AccountState, id: string): void => {
+  const refund = find(state.refunds, id);
+  const back = move(state, refund, { amount: refund.amount, fee: 0, type: 'refund_failure' });
+  const failed = { ...refund, status: 'failed', failure_balance_transaction: back.id };
+  state.refunds.set(id, failed);
+  const charged = find(state.charges, refund.charge);
+  const after = { ...charged, amount_refunded: charged.amount_refunded - refund.amount, refunded: false };
+  state.charges.set(charged.id, after);
+  state.emit('refund.failed', failed);
+  state.emit('charge.refund.updated', failed);
+};
+
+const disputeFee = 1_500;
+
 /** The cardholder's bank takes the money back for now. */
-export const openDispute = (state: AccountState, id: string): void => {
+export const openDispute = (state: AccountState, id: string): Dispute => {
   const intent = find(state.intents, id);
   const charged = find(state.charges, intent.latest_charge ?? '');
   state.charges.set(charged.id, { ...charged, disputed: true });
-  const dispute = {
-    ...base(state, 'du', 'dispute'),
-    amount: charged.amount_captured,
-    currency: charged.currency,
+  const made = base(state, 'du', 'dispute');
+  const { amount_captured: amount, currency } = charged;
+  const dispute: Dispute = {
+    ...made,
+    amount,
+    currency,
     charge: charged.id,
     payment_intent: intent.id,
     reason: 'fraudulent',
     status: 'needs_response',
+    balance_transactions: [
+      move(state, { ...made, currency }, { amount: -amount, fee: disputeFee, type: 'adjustment' }),
+    ],
   };
   state.disputes.set(dispute.id, dispute);
   state.emit('charge.dispute.created', dispute);
+  return dispute;
+};
+
+/** Where it is won, the money comes back, and so does the fee. */
+export const closeDispute = (state: AccountState, id: string, status: 'won' | 'lost'): void => {
+  const dispute = find(state.disputes, id);
+  const back =
+    status === 'won' ? [move(state, dispute, { amount: dispute.amount, fee: -disputeFee, type: 'adjustment' })] : [];
+  const closed = { ...dispute, status, balance_transactions: [...dispute.balance_transactions, ...back] };
+  state.disputes.set(id, closed);
+  if (status === 'won') state.emit('charge.dispute.funds_reinstated', closed);
+  state.emit('charge.dispute.closed', closed);
+};
+
+/** A charge that Stripe says the fee of later only, as it does of those that are captured asynchronously. */
+export const withholdFee = (state: AccountState, intent: string): void => {
+  const charged = find(state.charges, find(state.intents, intent).latest_charge ?? '');
+  state.transactions.delete(charged.balance_transaction ?? '');
+  state.charges.set(charged.id, { ...charged, balance_transaction: null });
+};
+
+export const tellFee = (state: AccountState, charge: string): void => {
+  const charged = find(state.charges, charge);
+  const amount = charged.amount_captured;
+  const { id } = move(state, charged, { amount, fee: feeOf(amount), type: 'charge' });
+  const settled = { ...charged, balance_transaction: id };
+  state.charges.set(charge, settled);
+  state.emit('charge.updated', settled);
 };

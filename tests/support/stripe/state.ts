@@ -58,6 +58,8 @@ export interface Refund extends Kept {
   readonly payment_intent: string;
   readonly reason: string | null;
   readonly status: string;
+  readonly balance_transaction: string;
+  readonly failure_balance_transaction?: string;
 }
 
 export interface BalanceTransaction extends Kept {
@@ -76,10 +78,13 @@ export interface Dispute extends Kept {
   readonly payment_intent: string;
   readonly reason: string;
   readonly status: string;
+  readonly balance_transactions: readonly BalanceTransaction[];
 }
 
 export interface Price extends Kept {
   readonly unit_amount: number;
+  /** Of tax that comes on top. Stripe's own prices name no rate; here it stands for the account's settings. */
+  readonly percent: number;
   readonly currency: string;
   readonly recurring: { readonly interval: string; readonly interval_count: number } | null;
 }
@@ -115,6 +120,12 @@ export interface Invoice extends Kept {
   readonly amount_paid: number;
   readonly amount_remaining: number;
   readonly total: number;
+  readonly total_taxes: readonly { readonly amount: number; readonly tax_behavior: string }[];
+  /** Of the customer: what is below 0 is the customer's. */
+  readonly starting_balance: number;
+  readonly ending_balance: number | null;
+  readonly pre_payment_credit_notes_amount: number;
+  readonly post_payment_credit_notes_amount: number;
   readonly billing_reason: string;
   readonly hosted_invoice_url: string;
   readonly period_start: number;
@@ -122,9 +133,40 @@ export interface Invoice extends Kept {
   readonly parent: {
     readonly type: 'subscription_details';
     readonly subscription_details: { readonly subscription: string; readonly metadata: object };
-  };
+  } | null;
   readonly lines: { readonly object: 'list'; readonly data: readonly object[]; readonly has_more: boolean };
-  readonly status_transitions: { readonly paid_at: number | null; readonly voided_at: number | null };
+  readonly status_transitions: {
+    readonly finalized_at: number | null;
+    readonly marked_uncollectible_at: number | null;
+    readonly paid_at: number | null;
+    readonly voided_at: number | null;
+  };
+}
+
+export interface InvoicePayment extends Kept {
+  readonly invoice: string;
+  readonly amount_paid: number | null;
+  readonly amount_requested: number;
+  readonly currency: string;
+  readonly is_default: boolean;
+  readonly status: string;
+  readonly status_transitions: { readonly canceled_at: number | null; readonly paid_at: number | null };
+  readonly payment: { readonly type: string; readonly payment_intent?: string; readonly payment_record?: string };
+}
+
+export interface CreditNote extends Kept {
+  readonly amount: number;
+  readonly currency: string;
+  readonly customer: string;
+  readonly customer_balance_transaction: string | null;
+  readonly invoice: string;
+  readonly out_of_band_amount: number | null;
+  readonly post_payment_amount: number;
+  readonly pre_payment_amount: number;
+  readonly refunds: readonly { readonly amount_refunded: number; readonly refund: string; readonly type: string }[];
+  readonly status: string;
+  readonly total_taxes: readonly { readonly amount: number; readonly tax_behavior: string }[];
+  readonly voided_at: number | null;
 }
 
 export interface Session extends Kept {
@@ -190,6 +232,8 @@ export interface AccountState {
   readonly prices: Map<string, Price>;
   readonly subscriptions: Map<string, Subscription>;
   readonly invoices: Map<string, Invoice>;
+  readonly invoicePayments: Map<string, InvoicePayment>;
+  readonly creditNotes: Map<string, CreditNote>;
   readonly sessions: Map<string, Session>;
   /** Oldest first. */
   readonly events: StripeEvent[];
@@ -211,6 +255,8 @@ export const collectionsOf = (state: AccountState): readonly ReadonlyMap<string,
   state.prices,
   state.subscriptions,
   state.invoices,
+  state.invoicePayments,
+  state.creditNotes,
   state.sessions,
 ];
 
