@@ -21,7 +21,9 @@ const open = async () => {
 };
 
 describe("records of Stripe's objects, and the books of them", () => {
-  it('are in the end as if all events had come once and in order, whatever is repeated, delayed, lost or killed', async () => {
+  it('are in the end as if all events had come once and in order, whatever is repeated, delayed, lost or killed', {
+    timeout: 120_000,
+  }, async () => {
     const { clock, server } = await open();
     await fc.assert(
       fc.asyncProperty(stories, async (story) => {
@@ -102,7 +104,7 @@ describe('the property', () => {
     ['refunds that are forgotten when they fail', { kinds: withoutFailedRefunds }],
     ['losses that are booked by the status of the moment', { kinds: withoutRecovery }],
     ['an answer of Stripe that is not asked for anew', { kinds: answeredFromMemory }],
-  ])('finds %s', async (_bug, planted) => {
+  ])('finds %s', { timeout: 120_000 }, async (_bug, planted) => {
     const { clock, server } = await open();
     const property = fc.asyncProperty(stories, async (story) => {
       const { expected, actual } = await converges(server, clock, story, planted);

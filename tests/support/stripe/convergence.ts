@@ -166,18 +166,18 @@ const delivery = fc.record({
   pause: fc.constantFrom(0, 1_000, 60_000),
 });
 
-const storiesOf = (maxEpisodes: number) =>
+const storiesOf = (maxEpisodes: number, maxDeliveries: number) =>
   fc.record({
     steps: storyOf(maxEpisodes),
-    deliveries: fc.array(delivery, { minLength: 0, maxLength: 12 }),
+    deliveries: fc.array(delivery, { minLength: 0, maxLength: maxDeliveries }),
     /** The rest, in any order, unless it is lost for good. */
     order: fc.array(fc.nat(), { minLength: 30, maxLength: 30 }),
     lost: fc.array(fc.boolean(), { minLength: 30, maxLength: 30 }),
   });
 type Story = ReturnType<typeof storiesOf> extends fc.Arbitrary<infer S> ? S : never;
 
-export const stories = storiesOf(2);
-export const longStories = storiesOf(5);
+export const stories = storiesOf(2, 8);
+export const longStories = storiesOf(5, 12);
 
 /** What the books have to say in the end, as Stripe itself has it. */
 const bySideOfStripe = ({ transactions, invoices, customers, deleted }: AccountState) => {
