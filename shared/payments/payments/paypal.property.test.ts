@@ -1,6 +1,8 @@
 import fc from 'fast-check';
-import { afterAll, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { Planted } from '#tests/support/convergence.ts';
 import { openPayPalConvergence } from '#tests/support/paypal/convergence.ts';
+import { answeredFromMemory, bookedApart, lastOneOnly } from '#tests/support/planted-bugs.ts';
 
 const { story, run, close } = await openPayPalConvergence();
 afterAll(close);
@@ -9,4 +11,23 @@ it("ends as it does in order, however PayPal's events come and wherever workers 
   timeout: 300_000,
 }, async () => {
   await fc.assert(fc.asyncProperty(story, run), { numRuns: 100 });
+});
+
+describe('the property', () => {
+  it.each<[string, Planted]>([
+    ['an effect outside of the commit, under no natural key', { driver: bookedApart }],
+    ['facts that are taken from the last refund and dispute alone', { gateway: lastOneOnly }],
+    ['an answer of the gateway that is not asked for anew', { gateway: answeredFromMemory }],
+  ])('finds %s', { timeout: 300_000 }, async (_bug, planted) => {
+    const world = await openPayPalConvergence(planted);
+    try {
+      const property = fc.asyncProperty(world.story, world.run);
+      const found = await fc.check(property, { numRuns: 100, seed: 20_260_101, endOnFailure: true });
+      expect(found).toMatchObject({ failed: true, interrupted: false });
+      // Told apart from a run that could not be made at all.
+      expect(String(found.errorInstance)).toMatch(/AssertionError|never got through/);
+    } finally {
+      await world.close();
+    }
+  });
 });

@@ -8,6 +8,7 @@ import { refreshPayment } from '#shared/payments/payments/payment.jobs.ts';
 import { databaseOn } from '#shared/store/database.ts';
 import type { Driver } from '#shared/store/driver.ts';
 import { embeddedDriver } from '#shared/store/embedded.ts';
+import type { Planted } from '../convergence.ts';
 import { convergenceSteps } from '../convergence-steps.ts';
 import { killAt } from '../crashing.ts';
 import { acme, asked, type PaymentWorld, paymentWorld } from '../payments.ts';
@@ -85,14 +86,20 @@ const act = async (server: PayPalServer, client: string, id: string, { kind, amo
 };
 
 /** One server for all runs; each has a merchant of its own. */
-export const openPayPalConvergence = async () => {
+export const openPayPalConvergence = async ({ driver: faulty = (one) => one, gateway: told }: Planted = {}) => {
   const clock = manualClock();
   const server = await startPayPalServer({ clock });
   const { until, ending, reconcile } = convergenceSteps(clock);
   let runs = 0;
 
   const worldOn = (driver: Driver, step?: <R>(call: () => Promise<R>) => Promise<R>): PaymentWorld =>
-    paymentWorld({ database: databaseOn(driver, { now: clock.now }), clock, paypal: server, ...(step && { step }) });
+    paymentWorld({
+      database: databaseOn(faulty(driver), { now: clock.now }),
+      clock,
+      paypal: server,
+      ...(step && { step }),
+      ...(told && { named: (_name, gateway) => told(gateway) }),
+    });
 
   const run = async ({ capture, paid, actions, fates }: Story): Promise<void> => {
     runs += 1;
