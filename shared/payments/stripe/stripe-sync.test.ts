@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { bookedApart } from '#tests/support/planted-bugs.ts';
-import { booksOf, converges, longStories, type Planted, stories, workerSide } from '#tests/support/stripe/convergence.ts';
+import {
+  booksOf,
+  converges,
+  longStories,
+  type Planted,
+  stories,
+  workerSide,
+} from '#tests/support/stripe/convergence.ts';
 import {
   answeredFromMemory,
   paidAtOnce,
