@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { bookedApart } from '#tests/support/planted-bugs.ts';
-import { booksOf, converges, type Planted, stories, workerSide } from '#tests/support/stripe/convergence.ts';
+import {
+  booksOf,
+  converges,
+  longStories,
+  type Planted,
+  stories,
+  workerSide,
+} from '#tests/support/stripe/convergence.ts';
 import {
   answeredFromMemory,
   paidAtOnce,
@@ -106,7 +113,7 @@ describe('the property', () => {
     ['an answer of Stripe that is not asked for anew', { kinds: answeredFromMemory }],
   ])('finds %s', { timeout: 120_000 }, async (_bug, planted) => {
     const { clock, server } = await open();
-    const property = fc.asyncProperty(stories, async (story) => {
+    const property = fc.asyncProperty(longStories, async (story) => {
       const { expected, actual } = await converges(server, clock, story, planted);
       expect(actual).toEqual(expected);
     });
