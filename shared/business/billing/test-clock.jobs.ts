@@ -55,10 +55,7 @@ export const advanceClock = defineJob({
       return billTogether(now, { tenant, context, commit, biller, more });
     }
     const owed = await invoices.of(tenant).query({
-      where: [
-        { field: 'status', op: '==', value: 'open' },
-        { field: 'nextActionAt', op: '<=', value: to },
-      ],
+      where: [{ field: 'nextActionAt', op: '<=', value: to }],
       orderBy: { field: 'nextActionAt', order: 'asc' },
       limit: 50,
     });
