@@ -6,6 +6,7 @@ import type { Customer } from './customer.schema.ts';
 import { givenUp, isOwed, takenBy } from './invoice.changes.ts';
 import type { Invoice, InvoiceCharge } from './invoice.schema.ts';
 import type { BillingContext } from './settings.service.ts';
+import { closesAt } from './subscription.closing.ts';
 import type { Subscription } from './subscription.schema.ts';
 import { moved } from './subscription.state.ts';
 
@@ -142,7 +143,7 @@ export const afterReminder = (invoice: Invoice, context: BillingContext): Attemp
 export const subscriptionAfter = (
   subscription: Subscription,
   outcome: Attempted['outcome'],
-  { settings, now }: BillingContext,
+  { settings, now }: Pick<BillingContext, 'settings' | 'now'>,
 ): Subscription => {
   const { status } = subscription;
   if (status === 'canceled') return subscription;
@@ -152,10 +153,12 @@ export const subscriptionAfter = (
   }
   if (outcome !== 'given-up' || settings.dunning.finally === 'nothing') return subscription;
   const at = isoTime(now);
+  // What was used until then is billed still.
+  const nextActionAt = closesAt(subscription, { settings, now });
   if (settings.dunning.finally === 'cancel') {
-    const over = { status: moved(status, 'canceled'), canceledAt: at, endedAt: at, nextActionAt: null };
+    const over = { status: moved(status, 'canceled'), canceledAt: at, endedAt: at, nextActionAt };
     return { ...subscription, ...over, scheduled: null, cancelAtPeriodEnd: false };
   }
   if (status === 'paused') return subscription;
-  return { ...subscription, status: moved(status, 'paused'), pausedAt: at, resumesAt: null, nextActionAt: null };
+  return { ...subscription, status: moved(status, 'paused'), pausedAt: at, resumesAt: null, nextActionAt };
 };

@@ -1,15 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { billingOn } from '#tests/support/billing.ts';
 import { killAt } from '#tests/support/crashing.ts';
-import { isoTime, manualClock } from '../../kernel/clock.ts';
+import { manualClock } from '../../kernel/clock.ts';
 import { databaseOn } from '../../store/database.ts';
 import type { Driver } from '../../store/driver.ts';
 import { embeddedDriver } from '../../store/embedded.ts';
 import { billingDue } from './billing.events.ts';
 import { billDue } from './billing-run.jobs.ts';
+import { subscriptionAfter } from './collection.ts';
 import { newMeterSchema } from './meter.schema.ts';
-import { closesAt } from './subscription.closing.ts';
-import type { Subscription } from './subscription.schema.ts';
 
 const seats = { model: 'per-unit', unitAmount: 2_900 };
 /** 0.10 a call, and at least 5.00 a period. */
@@ -43,13 +42,10 @@ const open = async (from = '2026-04-01T00:00:00.000Z', driver: Driver = embedded
     at(time);
     const stored = await store.get(id);
     if (stored === undefined) throw new Error('It is not there.');
-    const nextActionAt = closesAt(stored.value, await world.billingSettings.contextOf(tenant));
-    const now = isoTime(clock.now());
-    const over: Partial<Subscription> =
-      how === 'cancel'
-        ? { status: 'canceled', canceledAt: now, endedAt: now, nextActionAt }
-        : { status: 'paused', pausedAt: now, resumesAt: null, nextActionAt };
-    await store.update(id, { ...stored.value, ...over });
+    const { settings, now } = await world.billingSettings.contextOf(tenant);
+    const dunning = { ...settings.dunning, finally: how };
+    const next = subscriptionAfter(stored.value, 'given-up', { now, settings: { ...settings, dunning } });
+    await store.update(id, next);
   };
   /** Lines of each invoice after the first one, which is for the seat. */
   const billed = async () =>
