@@ -76,7 +76,9 @@ describe('addresses', () => {
     const driver = embeddedDriver();
     const world = worldOn(driver);
     await world.connect();
-    const first = transferOf(await world.paymentService.create(acme, askedOnchain()));
+    const payment = await world.paymentService.create(acme, askedOnchain());
+    const first = transferOf(payment);
+    await world.paymentService.cancel(acme, payment.id);
     await world.gatewayAccounts.remove(acme, 'onchain-test');
     await worldOn(driver).connect();
     const second = transferOf(await worldOn(driver).paymentService.create(acme, askedOnchain()));
