@@ -9,7 +9,7 @@ import type { DomainEvent } from '#shared/kernel/event.ts';
 import { platformTenant } from '#shared/kernel/event.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import { createPayments } from '#shared/payments/compose.ts';
-import { chainReader } from '#shared/payments/onchain/chain-reader.ts';
+import { type ChainReader, chainReader } from '#shared/payments/onchain/chain-reader.ts';
 import { chainsOf } from '#shared/payments/onchain/chains.ts';
 import {
   closedAddresses,
@@ -72,7 +72,11 @@ export const askedOnchain = (change: object = {}) =>
   });
 
 /** One instance of the payments function that receives on a chain. */
-export const onchainWorld = (database: Database, outside: Outside) => {
+export const onchainWorld = (
+  database: Database,
+  outside: Outside,
+  readerOf: (reader: ChainReader) => ChainReader = (reader) => reader,
+) => {
   const { clock } = outside;
   const makeEvent = eventMaker({ source: 'omni/test', clock, newId });
   const logger = memoryLogger();
@@ -82,7 +86,7 @@ export const onchainWorld = (database: Database, outside: Outside) => {
     chains: chainsOf(outside.endpoints, outside.tokens),
     rates: coinbaseRates({ baseUrl: outside.prices.baseUrl, clock, timeout: 0.5, wait }),
     clock,
-    openReader: (chain) => chainReader(chain, { clock, timeout: 0.5, wait }),
+    openReader: (chain) => readerOf(chainReader(chain, { clock, timeout: 0.5, wait })),
   });
   const payments = createPayments({
     database,
@@ -118,7 +122,8 @@ export const onchainWorld = (database: Database, outside: Outside) => {
       for (const event of fresh) {
         handled.add(event.id);
         for (const job of jobs.filter(({ eventTypes }) => eventTypes.includes(event.type))) {
-          if ((await run(job, event)) === 'retry') failed.add(event.id);
+          // The bus brings again what a worker has that may be dead, too.
+          if (['retry', 'busy'].includes(await run(job, event))) failed.add(event.id);
         }
       }
     }

@@ -1,5 +1,6 @@
 import { newId } from '#shared/kernel/ids.ts';
 import type { Gateway } from '#shared/payments/gateways/gateway.ts';
+import type { ChainReader } from '#shared/payments/onchain/chain-reader.ts';
 import type { Driver, Write } from '#shared/store/driver.ts';
 
 const isOfBooks = ({ key }: Write): boolean => /ledger(Entries|Balances)$/.test(key.collection);
@@ -46,3 +47,18 @@ export const answeredFromMemory = (gateway: Gateway): Gateway => {
     },
   };
 };
+
+/** A bug: the newest block is taken for final, and what came in it for money. */
+export const believedTooSoon = (reader: ChainReader): ChainReader => ({
+  ...reader,
+  heads: async () => {
+    const { latest } = await reader.heads();
+    return { latest, finalized: await reader.block(latest) };
+  },
+});
+
+/** A bug: a range begins one block too late. */
+export const beganTooLate = (reader: ChainReader): ChainReader => ({
+  ...reader,
+  transfers: async (query) => (query.from >= query.to ? [] : reader.transfers({ ...query, from: query.from + 1 })),
+});
