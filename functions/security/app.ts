@@ -20,6 +20,7 @@ import {
   securityEraser,
   sendLink,
   startFactorResets,
+  storedFileCollection,
   threatCollections,
   threatJobs,
 } from '#shared/security/index.ts';
@@ -80,6 +81,7 @@ export const security = defineFunction<SecurityServices>({
     secretCollection,
     secretValueCollection,
     keyRotationCollection,
+    storedFileCollection,
     ...mfaCollections,
     ...auditCollections,
     ...threatCollections,

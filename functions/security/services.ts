@@ -48,6 +48,7 @@ import {
   securityPolicyCollection,
   serviceAccountCollection,
   sessionCollection,
+  storedFileCollection,
   subjectCipher,
   tokenIssuer,
   trustedDeviceCollection,
@@ -207,7 +208,13 @@ const createEncryption = (runtime: Runtime, audit: Pick<AuditLog, 'record'>) => 
       clock,
     }),
     dataLoss: createDataLossService({ blobs }),
-    signedUrls: createSignedUrlService({ blobs, clock }),
+    signedUrls: createSignedUrlService({
+      database,
+      files: database.tenants(storedFileCollection),
+      blobs,
+      quotas: runtime.quotas,
+      clock,
+    }),
   };
 };
 

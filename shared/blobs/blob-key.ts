@@ -47,8 +47,9 @@ export const checkPut = (key: string, { contentType, metadata = {} }: PutOptions
   if (bytes > maxMetadataBytes) refuse('The metadata of a blob is at most 8 KiB.');
 };
 
-export const checkSignedUrl = (key: string, { expiresIn, contentType }: SignedUrlOptions): void => {
+export const checkSignedUrl = (key: string, { expiresIn, contentType, maxBytes }: SignedUrlOptions): void => {
   checkKey(key);
+  if (maxBytes !== undefined && !(Number.isSafeInteger(maxBytes) && maxBytes >= 0)) refuse('The size is not valid.');
   if (contentType !== undefined) checkContentType(contentType);
   if (!Number.isInteger(expiresIn) || expiresIn < 1 || expiresIn > maxSignedSeconds)
     refuse('A signed URL holds for 1 second to 7 days.');

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BlobStore, PutOptions } from './blobs.ts';
+import { type BlobStore, type PutOptions, uploadHeaders } from './blobs.ts';
 
 export interface BlobsUnderTest {
   readonly blobs: BlobStore;
@@ -442,6 +442,20 @@ export const blobsContract = (
         expect(await blobs.info('in.csv')).toBeUndefined();
         expect((await put('text/csv')).status).toBe(200);
         expect(await blobs.info('in.csv')).toMatchObject({ size: 3, contentType: 'text/csv' });
+      });
+
+      it('write no more than they were made for', async () => {
+        const blobs = fresh();
+        const bounds = { contentType: 'text/csv', maxBytes: 10 };
+        const url = await blobs.signedUrl('in.csv', { action: 'write', expiresIn: 60, ...bounds });
+        const headers = uploadHeaders(bounds);
+        const put = (body: string, sent = headers) => fetch(url, { method: 'PUT', body, headers: sent });
+        expect([400, 413]).toContain((await put('x'.repeat(11))).status);
+        const more = { ...headers, 'x-goog-content-length-range': '0,1000' };
+        expect((await put('x'.repeat(11), more)).ok).toBe(false);
+        expect(await blobs.info('in.csv')).toBeUndefined();
+        expect((await put('x'.repeat(10))).status).toBe(200);
+        expect(await blobs.info('in.csv')).toMatchObject({ size: 10 });
       });
 
       it('do nothing but what they were signed for', async () => {

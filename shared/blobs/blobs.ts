@@ -35,7 +35,21 @@ export interface SignedUrlOptions {
   readonly expiresIn: number;
   /** Bound into a URL to write: an upload of another type is refused. */
   readonly contentType?: string;
+  /** Bound into a URL to write: a longer upload is refused. Whoever uploads sends `uploadHeaders`. */
+  readonly maxBytes?: number;
 }
+
+/** What an upload by a signed URL has to carry: Cloud Storage takes a bound from a header that the signature covers. */
+export const uploadHeaders = ({
+  contentType,
+  maxBytes,
+}: {
+  readonly contentType?: string | undefined;
+  readonly maxBytes?: number | undefined;
+}): Readonly<Record<string, string>> => ({
+  ...(contentType === undefined ? {} : { 'content-type': contentType }),
+  ...(maxBytes === undefined ? {} : { 'x-goog-content-length-range': `0,${maxBytes}` }),
+});
 
 /**
  * The blobs of one tenant. Keys are relative paths of letters, digits, `.`, `_`, `-` and `/`, at most 512 characters,

@@ -8,7 +8,7 @@ import { isOmniError, OmniError } from '../kernel/errors.ts';
 import { decodeCursor, encodeCursor } from '../kernel/page.ts';
 import { type BlobBody, bytesOf, resolveRange } from './blob-body.ts';
 import { checkKey, checkList, checkPut, checkSignedUrl, checkTenant } from './blob-key.ts';
-import type { BlobInfo, BlobStore, Blobs, ByteRange, PutOptions } from './blobs.ts';
+import { type BlobInfo, type BlobStore, type Blobs, type ByteRange, type PutOptions, uploadHeaders } from './blobs.ts';
 
 export interface CloudStorageOptions {
   readonly bucket: string;
@@ -257,7 +257,8 @@ export const createCloudStorageBlobs = (options: CloudStorageOptions): BlobStore
       },
       signedUrl: async (key, signOptions) => {
         checkSignedUrl(key, signOptions);
-        const { action, expiresIn, contentType } = signOptions;
+        const { action, expiresIn, contentType, maxBytes } = signOptions;
+        const { 'content-type': _, ...extensionHeaders } = uploadHeaders({ contentType, maxBytes });
         const file = await fileAt(key);
         const now = Date.now();
         const [url] = await called(
@@ -267,6 +268,7 @@ export const createCloudStorageBlobs = (options: CloudStorageOptions): BlobStore
             accessibleAt: now,
             expires: now + expiresIn * 1_000,
             ...(contentType === undefined || action === 'read' ? {} : { contentType }),
+            ...(action === 'read' ? {} : { extensionHeaders }),
           }),
         );
         return url;

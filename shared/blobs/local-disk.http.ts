@@ -23,12 +23,16 @@ interface SignedRequest {
   /** Seconds since the Unix epoch. */
   readonly expires: number;
   readonly contentType: string;
+  /** Bytes of an upload; empty where they are free. */
+  readonly most: string;
 }
 
-export const signRequest = (signingKey: string, request: SignedRequest): string =>
-  createHmac('sha256', signingKey)
-    .update(JSON.stringify([request.method, request.tenant, request.key, request.expires, request.contentType]))
+export const signRequest = (signingKey: string, request: SignedRequest): string => {
+  const { method, tenant, key, expires, contentType, most } = request;
+  return createHmac('sha256', signingKey)
+    .update(JSON.stringify([method, tenant, key, expires, contentType, most]))
     .digest('base64url');
+};
 
 const statuses: Partial<Record<string, number>> = {
   'invalid-request': 400,
@@ -81,7 +85,8 @@ export const signedUrlHandler = (options: SignedUrlHandlerOptions) => {
     const expires = Number(url.searchParams.get('expires'));
     const contentType = url.searchParams.get('contentType') ?? '';
     const method = request.method ?? '';
-    const signed = { method, tenant, key, expires, contentType };
+    const most = url.searchParams.get('most') ?? '';
+    const signed = { method, tenant, key, expires, contentType, most };
     const matches = signatureMatches(signingKey, signed, url.searchParams.get('signature') ?? '');
     const sentType = request.headers['content-type'] ?? '';
     const typeHolds = method === 'GET' || contentType === '' || contentType === sentType;
@@ -93,9 +98,9 @@ export const signedUrlHandler = (options: SignedUrlHandlerOptions) => {
       await sendBlob(blobs.of(tenant), key, request, response);
       return;
     }
-    const info = await blobs
-      .of(tenant)
-      .put(key, request, { contentType: sentType === '' ? 'application/octet-stream' : sentType, maxBytes });
+    const bound = most === '' ? maxBytes : Math.min(maxBytes, Number(most));
+    const type = sentType === '' ? 'application/octet-stream' : sentType;
+    const info = await blobs.of(tenant).put(key, request, { contentType: type, maxBytes: bound });
     response.writeHead(200, { etag: `"${info.etag}"` }).end();
   };
 

@@ -277,11 +277,12 @@ export const createLocalDiskBlobs = (options: LocalDiskOptions): BlobStore => {
       },
       signedUrl: async (key, options) => {
         checkSignedUrl(key, options);
-        const { action, expiresIn, contentType = '' } = options;
+        const { action, expiresIn, contentType = '', maxBytes } = options;
         const expires = Math.floor(clock.now() / 1_000) + expiresIn;
         const method = action === 'read' ? 'GET' : 'PUT';
-        const signature = signRequest(signingKey, { method, tenant, key, expires, contentType });
-        const query = new URLSearchParams({ expires: String(expires), contentType, signature });
+        const most = maxBytes === undefined ? '' : String(maxBytes);
+        const signature = signRequest(signingKey, { method, tenant, key, expires, contentType, most });
+        const query = new URLSearchParams({ expires: String(expires), contentType, most, signature });
         return `${baseUrl}/${tenant}/${key}?${query}`;
       },
     };

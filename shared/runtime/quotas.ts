@@ -8,7 +8,7 @@ import {
   type TenantService,
   tenantCollection,
 } from '../platform/index.ts';
-import { apiKeyCollection, userCollection } from '../security/index.ts';
+import { apiKeyCollection, storedFileCollection, userCollection } from '../security/index.ts';
 import type { Database, Filter } from '../store/store.ts';
 
 /** The quotas of tenants, counted where the things themselves are. */
@@ -17,6 +17,7 @@ export const openQuotas = (database: Database, tenants: TenantService, clock: Cl
   const records = database.platform(tenantCollection);
   const users = database.tenants(userCollection);
   const domains = database.tenants(customDomainCollection);
+  const files = database.tenants(storedFileCollection);
   const ofTenant = (tenant: string): Filter => ({ field: 'tenant', op: '==', value: tenant });
   return createQuotas({
     database,
@@ -38,6 +39,7 @@ export const openQuotas = (database: Database, tenants: TenantService, clock: Cl
       sandboxes: async (tenant) =>
         (await records.aggregate({ where: [{ field: 'sandboxOf', op: '==', value: tenant }] })).count,
     },
+    storedBytes: async (tenant) => (await files.of(tenant).aggregate({ sum: ['bytes'] })).sum.bytes ?? 0,
     clock,
   });
 };

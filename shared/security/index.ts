@@ -173,6 +173,7 @@ export {
   signInResultSchema,
 } from './sessions/sign-in.service.ts';
 export { createSignedUrlService, type SignedUrlService } from './signed-urls/signed-url.service.ts';
+export { storedFileCollection, storedFileViewSchema } from './signed-urls/stored-file.schema.ts';
 export { allowanceViewSchema, blockInputSchema, blockViewSchema } from './threats/block.schema.ts';
 export { breachedPasswords, type CountBreaches } from './threats/breached-passwords.ts';
 export {

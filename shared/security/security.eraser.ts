@@ -16,6 +16,7 @@ import { serviceAccountCollection } from './service-accounts/service-account.sch
 import { flowCollection } from './sessions/flow.schema.ts';
 import { passkeyCollection } from './sessions/passkey.schema.ts';
 import { sessionCollection } from './sessions/session.schema.ts';
+import { storedFileCollection } from './signed-urls/stored-file.schema.ts';
 import { threatCollections } from './threats/threat-detection.ts';
 
 /** The daily roots of the audit log stay: their bucket's retention is locked, and they are hashes. */
@@ -37,6 +38,7 @@ export const securityEraser = defineEraser({
     secretValueCollection,
     secretCollection,
     keyRotationCollection,
+    storedFileCollection,
     ...mfaCollections,
     ...threatCollections,
     ...auditCollections,

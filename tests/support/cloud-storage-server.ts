@@ -106,6 +106,13 @@ const signatureFault = (request: IncomingMessage, url: URL, publicKey: string): 
   return Date.now() >= signedTime(date) + expires * 1_000 ? 'ExpiredToken' : undefined;
 };
 
+/** https://cloud.google.com/storage/docs/xml-api/reference-headers#xgoogcontentlengthrange */
+const lengthFault = ({ headers }: IncomingMessage, length: number): string | undefined => {
+  const [, least, most] = /^(\d+),(\d+)$/.exec(String(headers['x-goog-content-length-range'] ?? '')) ?? [];
+  if (most !== undefined && length > Number(most)) return 'EntityTooLarge';
+  return least !== undefined && length < Number(least) ? 'EntityTooSmall' : undefined;
+};
+
 const rangeOf = (header: string | undefined, size: number): { start: number; end: number } | undefined => {
   const [, start, end] = /^bytes=(\d+)-(\d*)$/.exec(header ?? '') ?? [];
   if (start === undefined) return undefined;
@@ -289,7 +296,11 @@ export const startCloudStorageServer = async (publicKey = ''): Promise<CloudStor
     const name = decodeURIComponent(path);
     if (request.method === 'PUT') {
       const contentType = request.headers['content-type'] ?? 'application/octet-stream';
-      return stored.store({ bucket, name, ifGenerationMatch: null, contentType }, request, response);
+      const body = await buffer(request);
+      const tooMuch = lengthFault(request, body.length);
+      if (tooMuch !== undefined) return void response.writeHead(400).end(tooMuch);
+      const session = { bucket, name, ifGenerationMatch: null, contentType };
+      return stored.store(session, Readable.from([body]), response);
     }
     const found = stored.current(bucket, name);
     return found === undefined ? void response.writeHead(404).end() : sendMedia(found, request, response);

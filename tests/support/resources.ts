@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { isoTime } from '#shared/kernel/clock.ts';
 import { stripeInvoiceCollection } from '#shared/payments/index.ts';
 import { auditEntryCollection } from '#shared/security/audit/audit-entry.schema.ts';
-import { settledAfter } from '#shared/security/index.ts';
+import { settledAfter, storedFileCollection } from '#shared/security/index.ts';
 import { accountCollection } from '#shared/webhooks/index.ts';
 import { makeIdentity } from './auth.ts';
 import { makeBilling } from './billing-resources.ts';
@@ -143,6 +143,11 @@ const makeProtection = async (
       await request(operation.app, path, { key, method: 'POST', ...(body === undefined ? {} : { body }) });
   };
   const secret = `secret-of-${tenant}`;
+  const longAgo = '2020-01-01T00:00:00.000Z';
+  for (const id of [`fil_1_${tenant}`, `fil_2_${tenant}`]) {
+    const value = { file: `${id}.csv`, bytes: 1, writableUntil: longAgo, createdAt: longAgo };
+    await runtime.database.tenants(storedFileCollection).of(tenant).create(id, value);
+  }
   for (const name of [secret, `${secret}-2`]) await post(`${advanced}/secrets`, { name, value: `value of ${tenant}` });
   await post(`${advanced}/keys/fields/rotate`);
   await runtime.blobs.of(tenant).put('files/imports/customers.csv', 'name', { contentType: 'text/csv' });
@@ -159,6 +164,7 @@ const makeProtection = async (
   const [entry] = (await runtime.database.tenants(auditEntryCollection).of(tenant).query({ limit: 1 })).items;
   const version = { name: secret, version: '1' };
   return {
+    [`${advanced}/files/{id}`]: { id: `fil_1_${tenant}` },
     [`${advanced}/secrets/{name}`]: { name: secret },
     [`${advanced}/secrets/{name}/versions`]: { name: secret },
     [`${advanced}/secrets/{name}/versions/{version}/value`]: version,

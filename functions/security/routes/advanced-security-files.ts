@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
-import { confidenceSchema, findingSchema } from '#shared/security/index.ts';
+import { idParams, pageQuery, pageSchema } from '#shared/http/page.ts';
+import { confidenceSchema, findingSchema, storedFileViewSchema } from '#shared/security/index.ts';
 import type { SecurityServices } from '../services.ts';
 
 const path = '/api/v1/advanced-security';
@@ -13,6 +14,8 @@ const minConfidence = confidenceSchema.default('medium');
 /** Of UTF-16 code units. */
 const maxText = 500_000;
 const maxTextBody = 2 * 1024 * 1024;
+/** Bytes of one upload: what Cloud Storage takes in one request. */
+const maxUpload = 5 * 1024 ** 4;
 
 const result = z.object({
   findings: z.array(findingSchema).readonly().meta({ description: 'In order of place, 1,000 at most.' }),
@@ -57,7 +60,8 @@ const sign = endpoint({
   summary: 'Make a signed URL',
   description:
     'Whoever has it reads or writes that one file until it expires, without a credential. It cannot be revoked, so ' +
-    'make it short-lived. A URL to write takes only the content type that it is made for.',
+    'make it short-lived. A URL to write takes only the content type that it is made for, and no more bytes; room for ' +
+    'them is taken in the plan until the file is deleted.',
   access: { scopes: ['files:sign'] },
   confidential: true,
   body: z.discriminatedUnion('action', [
@@ -75,11 +79,43 @@ const sign = endpoint({
         .max(100)
         .regex(/^[a-z]+\/[a-z\d.+-]+$/)
         .meta({ examples: ['text/csv'] }),
+      maxBytes: z
+        .int()
+        .min(0)
+        .max(maxUpload)
+        .meta({ description: 'What the file may have at most, as exactly as you know it: this counts for the plan.' }),
     }),
   ]),
   status: 201,
-  response: z.object({ url: z.url(), expiresAt: z.iso.datetime() }),
-  errors: ['not-found'],
+  response: z.object({
+    url: z.url(),
+    expiresAt: z.iso.datetime(),
+    headers: z.record(z.string(), z.string()).meta({ description: 'What an upload has to carry, as it stands here.' }),
+  }),
+  errors: ['not-found', 'precondition-failed', 'revision-conflict'],
+});
+
+const listFiles = endpoint({
+  method: 'get',
+  path: `${path}/files`,
+  summary: 'List files',
+  description: 'Those that a URL to write was made for, with the room that each takes in the plan.',
+  access: { scopes: ['files:sign'] },
+  query: pageQuery,
+  status: 200,
+  response: pageSchema(storedFileViewSchema),
+  errors: ['invalid-cursor'],
+});
+
+const removeFile = endpoint({
+  method: 'delete',
+  path: `${path}/files/{id}`,
+  summary: 'Delete a file',
+  description: 'Gives its room back. Not before an hour after the last URL that could write it has ended.',
+  access: { scopes: ['files:sign'] },
+  params: idParams,
+  status: 204,
+  errors: ['not-found', 'precondition-failed', 'revision-conflict'],
 });
 
 export const advancedSecurityFiles = ({
@@ -89,4 +125,9 @@ export const advancedSecurityFiles = ({
   handle(scanText, ({ body: { text, ...options } }) => dataLoss.scanText(text, options)),
   handle(scanFile, ({ actor, body: { file: name, ...options } }) => dataLoss.scanFile(actor, name, options)),
   handle(sign, ({ actor, body: { file: name, ...options } }) => signedUrls.sign(actor, name, options)),
+  handle(listFiles, ({ actor, query }) => signedUrls.list(actor, query)),
+  handle(removeFile, async ({ actor, params }) => {
+    await signedUrls.remove(actor, params.id);
+    return undefined;
+  }),
 ];

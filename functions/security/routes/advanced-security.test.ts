@@ -1,7 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { pageSchema } from '#shared/http/page.ts';
 import { problemSchema } from '#shared/http/problem.ts';
-import { keyRingViewSchema, keyRotationViewSchema, secretViewSchema } from '#shared/security/index.ts';
+import { tenantCollection } from '#shared/platform/index.ts';
+import {
+  keyRingViewSchema,
+  keyRotationViewSchema,
+  secretViewSchema,
+  storedFileViewSchema,
+} from '#shared/security/index.ts';
 import { embeddedDriver } from '#shared/store/embedded.ts';
 import { dumping } from '#tests/support/dump.ts';
 import { request, type TestRequest, testRuntime } from '#tests/support/runtime.ts';
@@ -208,8 +215,11 @@ describe('signed URLs', () => {
     const { url, expiresAt } = z.object({ url: z.url(), expiresAt: z.string() }).parse(await response.json());
     expect(new URL(url).pathname).toMatch(/\/acme\/files\/a\.txt$/);
     expect(Date.parse(expiresAt)).toBe(runtime.clock.now() + 60_000);
-    const write = await sign({ action: 'write', file: 'new.csv', contentType: 'text/csv' });
+    const write = await sign({ action: 'write', file: 'new.csv', contentType: 'text/csv', maxBytes: 100 });
     expect(write.status).toBe(201);
+    expect(await write.json()).toMatchObject({
+      headers: { 'content-type': 'text/csv', 'x-goog-content-length-range': '0,100' },
+    });
   });
 
   it('are refused for what is not there, not a file, or too long', async () => {
@@ -221,12 +231,66 @@ describe('signed URLs', () => {
     const bad: [object, string][] = [
       [{ action: 'read', file: '../a.txt' }, 'body.file'],
       [{ action: 'read', file: 'a.txt', expiresIn: 604_801 }, 'body.expiresIn'],
-      [{ action: 'write', file: 'a.txt' }, 'body.contentType'],
-      [{ action: 'write', file: 'a.txt', contentType: 'text/html\r\nx: y' }, 'body.contentType'],
+      [{ action: 'write', file: 'a.txt', maxBytes: 1 }, 'body.contentType'],
+      [{ action: 'write', file: 'a.txt', contentType: 'text/csv' }, 'body.maxBytes'],
+      [{ action: 'write', file: 'a.txt', contentType: 'text/html\r\nx: y', maxBytes: 1 }, 'body.contentType'],
       [{ action: 'delete', file: 'a.txt' }, 'body.action'],
     ];
     for (const [body, path] of bad)
       expect(await refusal(await sign(body))).toMatchObject({ status: 400, paths: [path] });
+  });
+});
+
+describe('room for files', () => {
+  const gigabyte = 1_000_000_000;
+  /** A tenant whose plan has a gigabyte. */
+  const free = async (tenant: string) => {
+    const key = await runtime.key(tenant, ['files:sign']);
+    const records = runtime.database.platform(tenantCollection);
+    const { value, revision } = (await records.get(tenant)) ?? expect.fail('There is no tenant.');
+    await records.update(tenant, { ...value, plan: { id: 'free', overrides: {} } }, { revision });
+    const write = (file: string, maxBytes: number, expiresIn = 60) =>
+      post('/signed-urls', { action: 'write', file, contentType: 'text/csv', maxBytes, expiresIn }, { key });
+    const files = async () =>
+      pageSchema(storedFileViewSchema).parse(await (await send('/files', { key })).json()).items;
+    const used = async () =>
+      (await runtime.quotas.usage(tenant)).find(({ name }) => name === 'storageBytes')?.used ?? -1;
+    const remove = (id: string) => send(`/files/${id}`, { method: 'DELETE', key });
+    return { write, files, used, remove };
+  };
+
+  it('is taken by a URL to write, once for a file, until the file is deleted', async () => {
+    const { write, files, used, remove } = await free('room');
+    expect((await write('a.csv', 0.6 * gigabyte)).status).toBe(201);
+    expect((await write('a.csv', 0.5 * gigabyte, 3_600)).status).toBe(201);
+    expect(await used()).toBe(0.6 * gigabyte);
+    expect(await refusal(await write('b.csv', 0.5 * gigabyte))).toMatchObject({ status: 412 });
+    expect((await write('b.csv', 0.4 * gigabyte)).status).toBe(201);
+    expect(await refusal(await write('c.csv', 1))).toMatchObject({ status: 412 });
+    const a = (await files()).find(({ file }) => file === 'a.csv') ?? expect.fail('It is not listed.');
+    await runtime.blobs.of('room').put('files/a.csv', 'x', { contentType: 'text/csv' });
+    // Who has a URL could bring it back.
+    expect((await remove(a.id)).status).toBe(412);
+    runtime.clock.advance(2 * 3_600_000 - 1);
+    expect((await remove(a.id)).status).toBe(412);
+    runtime.clock.advance(1);
+    expect((await remove(a.id)).status).toBe(204);
+    expect(await runtime.blobs.of('room').info('files/a.csv')).toBeUndefined();
+    expect(await used()).toBe(0.4 * gigabyte);
+    expect((await remove(a.id)).status).toBe(404);
+    expect((await write('c.csv', 0.6 * gigabyte)).status).toBe(201);
+  });
+
+  it('is taken by no more of twenty at once than there is for', async () => {
+    const { write, used } = await free('crowded');
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => write(`${i}.csv`, 0.3 * gigabyte)));
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(3);
+    expect(answers.filter(({ status }) => status === 412)).toHaveLength(17);
+    expect(await used()).toBe(0.9 * gigabyte);
+    const taken = answers.findIndex(({ status }) => status === 201);
+    const same = await Promise.all(Array.from({ length: 20 }, () => write(`${taken}.csv`, 0.4 * gigabyte)));
+    expect(same.map(({ status }) => status)).toEqual(same.map(() => 201));
+    expect(await used()).toBe(gigabyte);
   });
 });
 
@@ -244,6 +308,8 @@ describe('scopes', () => {
     ['PUT', '/secrets/x/versions/1/state', 'secrets:reveal'],
     ['POST', '/scan/text', 'files:sign'],
     ['POST', '/signed-urls', 'files:scan'],
+    ['GET', '/files', 'files:scan'],
+    ['DELETE', '/files/fil_1', 'files:scan'],
   ])('%s %s is closed to a key with %s alone', async (method, path, scope) => {
     const narrow = await runtime.key('acme', [scope]);
     expect(await refusal(await send(path, { method, key: narrow }))).toMatchObject({ status: 403 });

@@ -48,6 +48,11 @@ export interface Quotas {
   ): Promise<R>;
   /** One unit as a part of a transaction that somebody else runs, and repeats on `revision-conflict`. */
   unit(tenant: string, limit: CountedLimit): Promise<QuotaWrite>;
+  /**
+   * Room for so many bytes of files more, as a part of a transaction in which they are counted, and which is repeated on
+   * `revision-conflict`. Fails with `precondition-failed`. Nothing to write for none.
+   */
+  bytes(tenant: string, more: number): Promise<QuotaWrite>;
   /** One of a day's units of the tenant's plan. Fails with `rate-limited`. */
   daily(tenant: string, limit: 'invitationsPerDay'): Promise<QuotaWrite>;
   /** One of `limit` a day of something that the platform itself bounds. Fails with `rate-limited`. */
@@ -62,6 +67,8 @@ export interface QuotaOptions {
   readonly tenants: Pick<TenantService, 'get'>;
   /** How many there are now. Must be read from the store itself, not from a cache. */
   readonly count: Readonly<Record<CountedLimit, (tenant: string) => Promise<number>>>;
+  /** Bytes of files that there are, or that room was taken for. As `count`. */
+  readonly storedBytes: (tenant: string) => Promise<number>;
   readonly clock: Clock;
 }
 
@@ -79,16 +86,29 @@ const names: Readonly<Record<LimitName, string>> = {
   invitationsPerDay: 'invitations a day',
 };
 
-export const createQuotas = ({ database, gates, daily, tenants, count, clock }: QuotaOptions): Quotas => {
+export const createQuotas = (options: QuotaOptions): Quotas => {
+  const { database, gates, daily, tenants, count, storedBytes, clock } = options;
+
   const limitFor = async (tenant: string, name: LimitName): Promise<number> =>
     limitsOf((await tenants.get(tenant)).plan)[name];
+
+  const noRoom = (limit: number, name: LimitName) =>
+    new OmniError('precondition-failed', `The plan of this tenant has ${limit} ${names[name]}, and no more.`);
 
   const unit: Quotas['unit'] = async (tenant, name) => {
     const [limit, pass] = await Promise.all([limitFor(tenant, name), openGate(gates.of(tenant), name)]);
     // Counted after the gate was read: who made one since has passed it, and this one's commit fails.
     if ((await count[name](tenant)) >= limit) {
-      throw new OmniError('precondition-failed', `The plan of this tenant has ${limit} ${names[name]}, and no more.`);
+      throw noRoom(limit, name);
     }
+    return pass;
+  };
+
+  const bytes: Quotas['bytes'] = async (tenant, more) => {
+    if (more <= 0) return () => {};
+    const name = 'storageBytes';
+    const [limit, pass] = await Promise.all([limitFor(tenant, name), openGate(gates.of(tenant), name)]);
+    if ((await storedBytes(tenant)) + more > limit) throw noRoom(limit, name);
     return pass;
   };
 
@@ -120,6 +140,7 @@ export const createQuotas = ({ database, gates, daily, tenants, count, clock }: 
 
   return {
     unit,
+    bytes,
     dailyOf,
     daily: async (tenant, name) => dailyOf(tenant, name, await limitFor(tenant, name)),
     take: (tenant, name, prepare) =>
@@ -142,7 +163,7 @@ export const createQuotas = ({ database, gates, daily, tenants, count, clock }: 
         ...hard,
         { name: 'invitationsPerDay', limit: limits.invitationsPerDay, used: today },
         { name: 'requestsPerMinute', limit: limits.requestsPerMinute, used: null },
-        { name: 'storageBytes', limit: limits.storageBytes, used: null },
+        { name: 'storageBytes', limit: limits.storageBytes, used: await storedBytes(tenant) },
       ];
     },
   };
