@@ -105,6 +105,10 @@ export const accessToken = async (runtime: TestRuntime, tenant: string): Promise
   const open = () => sessions.open(tenant, user, { methods: ['hwk'], device: {}, secondFactor: true });
   await open();
   await makePasskey(runtime, tenant, id);
+  await runtime.database
+    .tenants(mfaProfileCollection)
+    .of(tenant)
+    .create(id, { ...noProfile, passkeys: 1 });
   await makeTrustedDevice(runtime, tenant, id);
   return (await open()).accessToken;
 };
