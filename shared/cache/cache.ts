@@ -11,9 +11,9 @@ export interface Cache {
   set(key: string, value: unknown, ttl: number): Promise<void>;
   delete(key: string): Promise<void>;
   /**
-   * Reads through the cache; what is loaded is kept for `ttl` seconds. Concurrent callers of one key in one process load
-   * once. What is read again and again is parsed once, so its readers share it, and it is frozen. To be made once for all
-   * keys of a kind.
+   * Reads through the cache; what is loaded is kept for `ttl` seconds. Concurrent callers of one key in one process
+   * load once. What is read again and again is parsed once, so its readers share it, and it is frozen. To be made once
+   * for all keys of a kind.
    */
   reader<T>(ttl: number, parse: (value: unknown) => T): ReadThrough<T>;
   /** True when what one instance sets, all others see: there is a second level. */

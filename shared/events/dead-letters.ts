@@ -10,8 +10,8 @@ import { parseEvent } from './define-event.ts';
 import { type InboxEntry, inboxRetention } from './inbox.ts';
 
 /**
- * Milliseconds for which a letter is kept: a day less than the inbox knows what other jobs of the event have done, which is
- * longer than any job goes on trying. So a redrive repeats nobody else's work.
+ * Milliseconds for which a letter is kept: a day less than the inbox knows what other jobs of the event have done,
+ * which is longer than any job goes on trying. So a redrive repeats nobody else's work.
  */
 const letterRetention = inboxRetention - 86_400_000;
 

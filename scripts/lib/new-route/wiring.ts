@@ -116,8 +116,8 @@ export const wireErasers = (erasers: string, { group, 'group-': folder }: RouteN
   );
 
 /**
- * `shared/security/access/permissions.ts` with the scopes of the route, so that others than owners may call it; as it is
- * where the group has them, and undefined where it is not of the known shape.
+ * `shared/security/access/permissions.ts` with the scopes of the route, so that others than owners may call it; as it
+ * is where the group has them, and undefined where it is not of the known shape.
  */
 export const wirePermissions = (permissions: string, { 'group-': group }: RouteNames): string | undefined => {
   const rows = [

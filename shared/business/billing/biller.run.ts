@@ -1,10 +1,10 @@
 import type { Stored, Transaction } from '../../store/store.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import type { Ground } from './biller.ground.ts';
+import { isOurs, putOff, waiting } from './biller.put-off.ts';
 import { type Decisions, decideAll } from './biller.tax.ts';
 import type { Customer } from './customer.schema.ts';
 import type { Invoice } from './invoice.schema.ts';
-import { isOurs, putOff, waiting } from './put-off.ts';
 import { advance, type Step } from './subscription.advance.ts';
 import type { Subscription } from './subscription.schema.ts';
 import type { TaxService } from './tax.service.ts';

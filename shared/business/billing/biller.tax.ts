@@ -38,8 +38,8 @@ export const decideTax = (tax: TaxService, context: BillingContext, { customer, 
   );
 
 /**
- * Decides the taxes of many invoices. Nothing is guessed: where a service has to be asked that is down, nobody else waits
- * for its time-outs, and what would have asked it says so.
+ * Decides the taxes of many invoices. Nothing is guessed: where a service has to be asked that is down, nobody else
+ * waits for its time-outs, and what would have asked it says so.
  */
 export const decideAll = async (
   tax: TaxService,

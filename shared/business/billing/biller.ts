@@ -4,13 +4,13 @@ import { derivedId } from '../../kernel/ids.ts';
 import type { Stored, TenantStore, Transaction } from '../../store/store.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { type Ground, type GroundOptions, groundReader, type ReadGround } from './biller.ground.ts';
+import { putOff } from './biller.put-off.ts';
 import { advancer, customerOf, isCharged, type Plan, type Planned, type Taxed } from './biller.run.ts';
 import { type Decisions, decideTax } from './biller.tax.ts';
 import { invoiceFinalised, invoicePaid, subscriptionChanged } from './billing.events.ts';
 import { draftInvoice, finalised, numberOf } from './invoice.draft.ts';
 import type { Invoice } from './invoice.schema.ts';
 import { mrrOf } from './mrr.ts';
-import { putOff } from './put-off.ts';
 import type { BillingContext } from './settings.service.ts';
 import type { Step } from './subscription.advance.ts';
 import { afterInvoice, discountsOn } from './subscription.discounts.ts';
@@ -22,8 +22,8 @@ import { emptyWallet, type Wallet } from './wallet.ts';
 export interface Biller {
   ground: ReadGround;
   /**
-   * Does what is due with each. One that can't be billed is put off, and says why; whatever is wrong with it, the others
-   * are billed. `isTaxDown` of the plan before spares those who need that service the wait.
+   * Does what is due with each. One that can't be billed is put off, and says why; whatever is wrong with it, the
+   * others are billed. `isTaxDown` of the plan before spares those who need that service the wait.
    */
   advanceAll(
     ground: Ground,
@@ -101,7 +101,9 @@ export const createBiller = (options: BillerOptions): Biller => {
   const decisionsFor = (on: Ground, { next, lines }: Step): Promise<Decisions> =>
     decideTax(options.tax, on.context, { customer: customerOf(on, next), lines });
 
-  /** Bills one after the other, with numbers without a gap. What is thrown of one is given to `failed`, which may throw. */
+  /**
+   * Bills one after the other, with numbers without a gap. What is thrown of one is given to `failed`, which may throw.
+   */
   const assembled = (on: Ground, steps: readonly Taxed[], failed: (one: Planned, error: unknown) => Subscription) => {
     const { tenant, context } = on;
     const made = new Map<string, Invoice>();

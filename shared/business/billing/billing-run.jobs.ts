@@ -106,9 +106,9 @@ const isLate = ({ subscriptions }: Plan, { now }: BillingContext): boolean =>
   [...subscriptions.values()].some(({ nextActionAt }) => nextActionAt !== null && Date.parse(nextActionAt) <= now);
 
 /**
- * Bills a page of what is due, and asks for the next page, where there is one, in the same commit. A subscription that is late by several
- * periods is due again on the next page, so each period gets its own invoice. Whatever is repeated, crashes or runs at
- * once: a subscription's revision and its invoice's derived id let each period be billed once.
+ * Bills a page of what is due, and asks for the next page, where there is one, in the same commit. A subscription that
+ * is late by several periods is due again on the next page, so each period gets its own invoice. Whatever is repeated,
+ * crashes or runs at once: a subscription's revision and its invoice's derived id let each period be billed once.
  */
 export const billDue = defineJob({
   name: 'billing.bill-due',

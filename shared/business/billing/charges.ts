@@ -75,8 +75,8 @@ export interface Charges {
   /** Gives a charge up that was not decided, and tells what became of it: it may have succeeded just then. */
   cancel(tenant: string, reference: string): Promise<ChargeResult | undefined>;
   /**
-   * Pays back a part of a charge, or tells how that stands. Fails with `unavailable` while it is not known: it may have had
-   * its effect. What is not left of the charge is `failed`.
+   * Pays back a part of a charge, or tells how that stands. Fails with `unavailable` while it is not known: it may have
+   * had its effect. What is not left of the charge is `failed`.
    */
   refund(request: RefundRequest): Promise<RefundResult>;
 }

@@ -248,8 +248,8 @@ const conclude = async (
 };
 
 /**
- * Does one attempt for each, and commits what became of all of them together. Before anything is charged, a commit of its
- * own notes what is about to be: one write more for each.
+ * Does one attempt for each, and commits what became of all of them together. Before anything is charged, a commit of
+ * its own notes what is about to be: one write more for each.
  */
 export const collect = async (
   tenant: string,
@@ -285,8 +285,8 @@ export const chargeInvoice = defineJob({
 });
 
 /**
- * Takes in what a charge has taken that is not under way any more: it was given up, or took more since. Another one that is
- * under way is given up first, if it can be; what it takes all the same is over.
+ * Takes in what a charge has taken that is not under way any more: it was given up, or took more since. Another one
+ * that is under way is given up first, if it can be; what it takes all the same is over.
  */
 const takeLate = async (
   tenant: string,

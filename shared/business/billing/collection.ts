@@ -81,7 +81,9 @@ const missed = (
   return { invoice: isKept ? { ...tried, nextActionAt: null } : givenUp(tried, context), outcome: 'given-up' };
 };
 
-/** The invoice after a charge was declined, or took less than is due. One of the customer's own is none of dunning's. */
+/**
+ * The invoice after a charge was declined, or took less than is due. One of the customer's own is none of dunning's.
+ */
 const declined = (invoice: Invoice, charge: InvoiceCharge, decline: string, context: BillingContext): Attempted => {
   if (!isOwed(invoice)) {
     return { invoice: { ...invoice, charge: null, nextActionAt: null }, outcome: 'declined' };
@@ -92,8 +94,8 @@ const declined = (invoice: Invoice, charge: InvoiceCharge, decline: string, cont
 };
 
 /**
- * The invoice with what a charge of it has taken that nobody waited for any more, as one that succeeded after it was given
- * up, or took more later. The same where that is known.
+ * The invoice with what a charge of it has taken that nobody waited for any more, as one that succeeded after it was
+ * given up, or took more later. The same where that is known.
  */
 export const afterLate = (
   invoice: Invoice,

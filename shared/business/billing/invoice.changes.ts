@@ -29,8 +29,8 @@ const withPayment = (invoice: Invoice, { reference, payment, amount, over }: Par
 };
 
 /**
- * A payment that is noted by hand: all that is due, or a part of it. Fails with `precondition-failed` where less is due,
- * and while a charge is under way.
+ * A payment that is noted by hand: all that is due, or a part of it. Fails with `precondition-failed` where less is
+ * due, and while a charge is under way.
  */
 export const paidBy = (invoice: Invoice, amount: number | undefined, { now }: BillingContext): Invoice => {
   if (!isOwed(invoice)) throw refuse(`An invoice that is ${invoice.status} can't be paid.`);
@@ -42,8 +42,8 @@ export const paidBy = (invoice: Invoice, amount: number | undefined, { now }: Bi
 };
 
 /**
- * The invoice with what a charge has taken in all, of which it may know a part. What is not due any more is over: a gateway
- * took it, whether or not it should have. The same invoice where it knows all of it.
+ * The invoice with what a charge has taken in all, of which it may know a part. What is not due any more is over: a
+ * gateway took it, whether or not it should have. The same invoice where it knows all of it.
  */
 export const takenBy = (
   invoice: Invoice,

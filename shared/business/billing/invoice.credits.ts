@@ -24,8 +24,8 @@ export interface CreditNoteInput {
   /** All of the invoice where absent. */
   readonly lines?: readonly Credited[] | undefined;
   /**
-   * Where what was paid already goes: back by the gateways that took it, to the customer's wallet, or by other means, which
-   * are noted once they are made.
+   * Where what was paid already goes: back by the gateways that took it, to the customer's wallet, or by other means,
+   * which are noted once they are made.
    */
   readonly refund: InvoiceRefund['to'];
 }
@@ -55,15 +55,17 @@ export interface InvoiceCredits {
   /** Pays back what is to be paid back (`toRefund`), or notes that it was. A gateway is asked after the commit. */
   refund(actor: Actor, id: string, input: RefundInput): Promise<InvoiceView>;
   /**
-   * For a job: takes in what a gateway has paid back of a charge, of which `refunded` is the sum, with a credit note for what
-   * none tells of yet. One commit, or none where all is known.
+   * For a job: takes in what a gateway has paid back of a charge, of which `refunded` is the sum, with a credit note
+   * for what none tells of yet. One commit, or none where all is known.
    */
   noteRefund(tenant: string, stored: Stored<Invoice>, refund: NotedRefund, commit: Commit): Promise<void>;
   /** For a job: makes credit of what was over of a payment, once. */
   creditOverpayment(tenant: string, id: string, ordinal: number, commit: Commit): Promise<void>;
 }
 
-/** The invoice with what its gateways are asked to pay back of `over`. What they did not take is left to be paid back. */
+/**
+ * The invoice with what its gateways are asked to pay back of `over`. What they did not take is left to be paid back.
+ */
 const withAsked = (invoice: Invoice, note: string, over: number, { now }: BillingContext): Invoice => {
   const amount = Math.min(over, leftToRefund(invoice), leftWithGateways(invoice));
   if (amount === 0) return invoice;

@@ -66,6 +66,18 @@ describe('a credit note that pays back by the gateway that took the money', () =
     expect(await stateOf()).toMatchObject({ toRefund: 0 });
   });
 
+  it('is followed where the gateway takes its time, and is open again where it fails at last', async () => {
+    const { world, actor, invoice, charges, paid, refunded, deliver, stateOf } = await charged();
+    await paid();
+    charges.decideRefunds('pending');
+    await world.billingInvoices.credit(actor, invoice, { ...all, refund: 'payment-method' });
+    await deliver();
+    expect(await stateOf()).toMatchObject({ toRefund: 0, refunds: [{ status: 'pending' }] });
+    charges.decideRefunds('failed');
+    await refunded(1);
+    expect(await stateOf()).toMatchObject({ credited: 11_900, toRefund: 11_900, refunds: [{ status: 'failed' }] });
+  });
+
   it('leaves what was paid by hand to be paid back by hand', async () => {
     const { world, actor, invoice, paid, deliver, balance, stateOf } = await charged();
     const { billingInvoices: invoices } = world;
@@ -136,6 +148,17 @@ describe('money that nobody waited for', () => {
       revenue: -10_000,
       'tax-payable': -1_900,
     });
+  });
+
+  it('is no credit note where the gateway pays it back as well: it was never billed, and is paid back twice', async () => {
+    const { invoice, charges, pending, told, refunded, deliver, stateOf } = await charged();
+    await pending();
+    charges.settle(20_000);
+    await told(1);
+    await deliver();
+    charges.paidBack(`${invoice}:1`, 8_100);
+    await refunded(1);
+    expect(await stateOf()).toMatchObject({ credited: 0, toRefund: -8_100, payments: [{ refunded: 8_100 }] });
   });
 
   it('becomes credit where the invoice was declared void meanwhile', async () => {

@@ -5,7 +5,9 @@ const refuse = (message: string): OmniError => new OmniError('precondition-faile
 const sumOf = <T extends { readonly amount: number }>(all: readonly T[], isOne: (one: T) => boolean): number =>
   all.reduce((sum, one) => (isOne(one) ? sum + one.amount : sum), 0);
 
-/** What is to be paid back and nothing is done about yet. What a gateway said that it pays back is taken off already. */
+/**
+ * What is to be paid back and nothing is done about yet. What a gateway said that it pays back is taken off already.
+ */
 export const leftToRefund = ({ toRefund, refunds }: Invoice): number =>
   Math.max(0, toRefund - sumOf(refunds, ({ status }) => status === 'asked'));
 
@@ -92,9 +94,9 @@ export interface Refunded {
 }
 
 /**
- * The invoice after a gateway has paid something back of a charge, of which `refunded` is the sum. What was to be paid back
- * is settled first, and what was over of the charge; the rest needs a credit note. What even that does not cover was paid
- * back twice, and `toRefund` says so by being negative. Undefined where the sum was known.
+ * The invoice after a gateway has paid something back of a charge, of which `refunded` is the sum. What was to be paid
+ * back is settled first, and what was over of the charge; the rest needs a credit note. What even that does not cover
+ * was paid back twice, and `toRefund` says so by being negative. Undefined where the sum was known.
  */
 export const refundedBy = (invoice: Invoice, reference: string, refunded: number): Refunded | undefined => {
   // A charge may have several parts; what is paid back of it is kept with the first.

@@ -32,8 +32,8 @@ const statusesOf = async (
 };
 
 /**
- * Asks for what is still to be asked for of a charge, and takes in how much the payment says that was paid back in all: the
- * same whichever event comes first.
+ * Asks for what is still to be asked for of a charge, and takes in how much the payment says that was paid back in all:
+ * the same whichever event comes first.
  */
 const settle = async (
   tenant: string,

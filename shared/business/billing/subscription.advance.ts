@@ -130,7 +130,9 @@ export const resumed = (subscription: Subscription, input: AdvanceInput): Step =
 const isResuming = ({ resumesAt }: Subscription, { context }: AdvanceInput): boolean =>
   resumesAt !== null && Date.parse(resumesAt) <= context.now;
 
-/** Does the one thing that is due: each call ends one trial, one period or one pause, or closes what has stopped. Pure. */
+/**
+ * Does the one thing that is due: each call ends one trial, one period or one pause, or closes what has stopped. Pure.
+ */
 export const advance = (subscription: Subscription, input: AdvanceInput): Step => {
   switch (subscription.status) {
     case 'trialing':

@@ -228,7 +228,10 @@ const kept = (lines: readonly DraftLine[]): DraftLine[] => {
   throw new OmniError('precondition-failed', 'So many changes wait for the next invoice. Invoice them now.');
 };
 
-/** What ends now: usage up to today (what comes late is billed after it was waited for), what was waiting, and what is given back of the rest. */
+/**
+ * What ends now: usage up to today (what comes late is billed after it was waited for), what was waiting, and what is
+ * given back of the rest.
+ */
 const closing = (
   subscription: Subscription,
   refund: 'prorated' | 'none',

@@ -17,8 +17,8 @@ const hasBegun = ({ anchor, periodTo }: Period): boolean => Date.parse(anchor) <
 const stoppedAt = ({ pausedAt, endedAt }: Subscription): string | null => pausedAt ?? endedAt;
 
 /**
- * What is billed of usage where it stops: the period up to then, and days after it, where its end was not dealt with yet
- * or is in the middle of a day, which belongs to a next period that there will not be.
+ * What is billed of usage where it stops: the period up to then, and days after it, where its end was not dealt with
+ * yet or is in the middle of a day, which belongs to a next period that there will not be.
  */
 const closingSpans = (subscription: Subscription, at: number): readonly Span[] => {
   const { timeZone, periodTo } = subscription;
@@ -43,8 +43,8 @@ export const usageSpans = (subscription: Subscription, now: number, endsNow: boo
 };
 
 /**
- * All usage that was not billed yet of what ended, was paused, or ends now, and corrections of what was. It was waited for
- * no longer than it was given, so what comes late is billed when this is asked again.
+ * All usage that was not billed yet of what ended, was paused, or ends now, and corrections of what was. It was waited
+ * for no longer than it was given, so what comes late is billed when this is asked again.
  */
 export const closingUsage = (
   subscription: Subscription,
@@ -65,8 +65,8 @@ export const closingUsage = (
 };
 
 /**
- * When what was used, and what else waits for an invoice, is billed of a subscription that ends or is paused now: usage is
- * waited for. Null where there is nothing.
+ * When what was used, and what else waits for an invoice, is billed of a subscription that ends or is paused now: usage
+ * is waited for. Null where there is nothing.
  */
 export const closesAt = (
   subscription: Subscription,

@@ -188,7 +188,9 @@ const step = fc.record({
 });
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
-/** What is billed, period after period, with a coupon or without one. Prorated amounts are whole: 13,020 is 28 × 465, … */
+/**
+ * What is billed, period after period, with a coupon or without one. Prorated amounts are whole: 13,020 is 28 × 465, …
+ */
 const live = async (discount: object | null, duration: object, steps: readonly Step[]) => {
   const unit = 13_020 * 73;
   const { world, clock, actor, subscriptions, plan, setUp, start, change, until } = await open(discount, duration, {

@@ -76,8 +76,8 @@ export const afterInvoice = (
 };
 
 /**
- * The discounts of the period after a change in the middle of it. Where it is prorated, they are in its amounts; where it
- * is not, what was held at a discount before is not given at one again.
+ * The discounts of the period after a change in the middle of it. Where it is prorated, they are in its amounts; where
+ * it is not, what was held at a discount before is not given at one again.
  */
 export const afterChange = (
   subscription: Subscription,

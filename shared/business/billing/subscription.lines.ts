@@ -107,7 +107,9 @@ export const usageSpan = ({ periodFrom, periodTo, timeZone }: Subscription, now:
   return { from, to: now >= to ? to : Math.min(to, startOfDay(shiftDay(localDay(now, timeZone), 1), timeZone)) };
 };
 
-/** What must be known of usage to bill some days: that of the days themselves, and again that which was billed lately. */
+/**
+ * What must be known of usage to bill some days: that of the days themselves, and again that which was billed lately.
+ */
 export const usageQuestions = (subscription: Subscription, spans: readonly Span[]): readonly UsageQuestion[] => {
   const { customer, items, billedUsage, timeZone } = subscription;
   const meters = items.flatMap(({ meter }) => meter ?? []);
@@ -131,7 +133,10 @@ const quantityOf = (quantities: Quantities, question: UsageQuestion): number => 
 /** Days after its end for which a period's usage is still looked at. Usage that comes later than it counts is refused. */
 export const correctableDays = 45;
 
-/** A period's usage in arrears, unless it was billed already, corrections of what was billed before, and what is to be remembered of both. */
+/**
+ * A period's usage in arrears, unless it was billed already, corrections of what was billed before, and what is to be
+ * remembered of both.
+ */
 export const usageLines = (
   subscription: Subscription,
   span: Span,

@@ -43,8 +43,8 @@ export interface GatewayAccountService {
   /** Replaces the settings; new credentials have to be of the same account. Fails with `not-found`. */
   update(actor: Actor, id: string, settings: GatewayAccountSettings): Promise<GatewayAccountView>;
   /**
-   * Forgets the credentials. What was paid stays. Fails with `precondition-failed` while payments are open there: without
-   * the credentials nobody would find out what becomes of them. Disable the account until they have ended.
+   * Forgets the credentials. What was paid stays. Fails with `precondition-failed` while payments are open there:
+   * without the credentials nobody would find out what becomes of them. Disable the account until they have ended.
    */
   remove(actor: Actor, id: string): Promise<void>;
   /** The accounts of a mode that are enabled. */

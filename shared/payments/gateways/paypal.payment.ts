@@ -48,8 +48,8 @@ const leftOf = ({ id, amount }: OrdersCapture, refunds: readonly Refund[]): Mone
     .reduce((left, refund) => subtract(left, moneyOf(refund.amount)), moneyOf(amount));
 
 /**
- * The capture to pay back from: the first of those that took something with enough left. One refund is of one capture, so
- * what no single one has fails with `precondition-failed`.
+ * The capture to pay back from: the first of those that took something with enough left. One refund is of one capture,
+ * so what no single one has fails with `precondition-failed`.
  */
 export const refundableCapture = (order: Order, amount: Money): string => {
   const { refunds = [] } = paymentsOf(order);

@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import type { Actor } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
-import { isOmniError, OmniError } from '../../kernel/errors.ts';
+import { OmniError } from '../../kernel/errors.ts';
 import type { TenantStore } from '../../store/store.ts';
 import type { ConnectedGateway, GatewayAccountService } from '../accounts/gateway-account.service.ts';
 import type { GatewayPayment } from '../gateways/gateway.ts';
+import { bookedOn } from '../ledger/booked.ts';
 import { inBook } from '../ledger/chart.ts';
 import type { Ledger } from '../ledger/ledger.service.ts';
 import { factsOf, gatewayAccounts } from './payment.facts.ts';
@@ -75,15 +76,6 @@ const maxItems = 200;
 type Item = ReconciliationView['items'][number];
 
 export const createBalances = ({ payments, accounts, ledger, clock }: BalanceOptions): BalanceService => {
-  const bookedOn = async (actor: Actor, account: string): Promise<number> => {
-    try {
-      return await ledger.balance(actor, account);
-    } catch (error) {
-      if (isOmniError(error, 'not-found')) return 0;
-      throw error;
-    }
-  };
-
   /** What a payment moves at the gateway that the books do not have. */
   const unbooked = (
     { gateway }: ConnectedGateway,
@@ -158,7 +150,7 @@ export const createBalances = ({ payments, accounts, ledger, clock }: BalanceOpt
           const { currency } = available;
           const total = available.amount + pending.amount + (withheld?.amount ?? 0);
           const each = await Promise.all(
-            on.map((name) => bookedOn(actor, `${inBook(account.mode, name)}@${currency}`)),
+            on.map((name) => bookedOn(ledger, actor, `${inBook(account.mode, name)}@${currency}`)),
           );
           const booked = each.reduce((sum, one) => sum + one, 0);
           const explained = items

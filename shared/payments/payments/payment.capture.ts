@@ -36,7 +36,9 @@ const requireAble = ({ name, capabilities }: Gateway, payment: Payment, wanted: 
   }
 };
 
-/** Takes what is held. What is being captured is noted first, so that two who want different amounts do not both ask. */
+/**
+ * Takes what is held. What is being captured is noted first, so that two who want different amounts do not both ask.
+ */
 export const createCapture = ({ payments, find, ofGateway, unlessDone, clock }: CaptureOptions) => {
   const note = async (tenant: string, { id, value, revision }: Stored<Payment>, wanted: number): Promise<string> => {
     const at = isoTime(clock.now());

@@ -206,7 +206,9 @@ export const createPaymentService = (options: PaymentServiceOptions): PaymentSer
     return unlessDone(call, { tenant, id, isDone: ({ status }) => status === 'canceled' });
   };
 
-  /** Gives up what the payer did nothing about. What can't be given up is no longer asked for: its webhook still tells. */
+  /**
+   * Gives up what the payer did nothing about. What can't be given up is no longer asked for: its webhook still tells.
+   */
   const abandon = async (tenant: string, { id, value }: Stored<Payment>): Promise<void> => {
     if (clock.now() - Date.parse(value.createdAt) <= abandonedAfter) return;
     try {

@@ -8,8 +8,8 @@ const first = { asked: 120_000, others: 900_000 };
 const longest = 86_400_000;
 
 /**
- * Milliseconds after which a payment that its payer did nothing about is given up. It is longer than any means of payment
- * gives a payer, such as a slip to be paid at a bank.
+ * Milliseconds after which a payment that its payer did nothing about is given up. It is longer than any means of
+ * payment gives a payer, such as a slip to be paid at a bank.
  */
 export const abandonedAfter = 30 * 86_400_000;
 
@@ -33,8 +33,8 @@ export const startWatch = (
 };
 
 /**
- * Keeps the watch of a payment that was changed: none where nothing is waited for, a new one where it has come further. One
- * that has not is looked at ever less often, so its watch is left as the sweep has set it.
+ * Keeps the watch of a payment that was changed: none where nothing is waited for, a new one where it has come further.
+ * One that has not is looked at ever less often, so its watch is left as the sweep has set it.
  */
 export const keepWatch = (
   transaction: Transaction,

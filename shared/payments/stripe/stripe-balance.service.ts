@@ -1,8 +1,8 @@
 import type { Actor } from '../../kernel/actor.ts';
 import { type Clock, isoTime } from '../../kernel/clock.ts';
-import { isOmniError } from '../../kernel/errors.ts';
 import type { StripeClient } from '../gateways/stripe.client.ts';
 import { stripeGateway } from '../gateways/stripe.ts';
+import { bookedOn } from '../ledger/booked.ts';
 import { inBook } from '../ledger/chart.ts';
 import type { Ledger } from '../ledger/ledger.service.ts';
 import { gatewayAccounts } from '../payments/payment.facts.ts';
@@ -11,8 +11,8 @@ import type { StripeAccounts } from './stripe-accounts.ts';
 
 export interface StripeBalances {
   /**
-   * What Stripe says now that it owes the tenant's account, against the books. Fails with `precondition-failed` where the
-   * tenant has no account, and as calls of Stripe do.
+   * What Stripe says now that it owes the tenant's account, against the books. Fails with `precondition-failed` where
+   * the tenant has no account, and as calls of Stripe do.
    */
   compare(actor: Actor): Promise<BalanceView>;
 }
@@ -28,15 +28,6 @@ export const createStripeBalances = ({ client, accounts, ledger, clock }: Stripe
   const { pending } = gatewayAccounts('stripe');
   const mode = client.livemode ? 'live' : 'test';
 
-  const bookedOf = async (actor: Actor, currency: string): Promise<number> => {
-    try {
-      return await ledger.balance(actor, `${inBook(mode, pending)}@${currency}`);
-    } catch (error) {
-      if (isOmniError(error, 'not-found')) return 0;
-      throw error;
-    }
-  };
-
   return {
     compare: async (actor) => {
       const account = await accounts.of(actor.tenant);
@@ -44,7 +35,7 @@ export const createStripeBalances = ({ client, accounts, ledger, clock }: Stripe
       const items = await Promise.all(
         balances.map(async ({ available, pending: onItsWay }) => {
           const { currency } = available;
-          const booked = await bookedOf(actor, currency);
+          const booked = await bookedOn(ledger, actor, `${inBook(mode, pending)}@${currency}`);
           const owed = available.amount + onItsWay.amount;
           const difference = owed - booked;
           return { currency, available: available.amount, pending: onItsWay.amount, booked, difference };

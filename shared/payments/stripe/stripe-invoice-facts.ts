@@ -22,8 +22,8 @@ const sold = ({ gross, tax }: Worth): StripeMoves => ({ receivable: gross, reven
 
 /**
  * How the facts of an invoice are made. Its claim stands on the receivable; where the invoice was ever marked
- * uncollectible, all that is due is a loss, and what settles the claim is taken from the loss under a key of its own. So it
- * is the same whether it was settled before it was given up, or afterwards.
+ * uncollectible, all that is due is a loss, and what settles the claim is taken from the loss under a key of its own.
+ * So it is the same whether it was settled before it was given up, or afterwards.
  */
 const factMaker = (invoice: Stripe.Invoice) => {
   const isLost = invoice.status_transitions.marked_uncollectible_at !== null;
@@ -68,7 +68,10 @@ const finalisedFact = (maker: Maker, { lines: { data } }: Stripe.Invoice, whole:
   return { key: 'finalised', postings: all.flatMap(({ id, worth }) => maker.posting(id, sold(worth))) };
 };
 
-/** What came through Stripe is booked where it came in; what did not, stands in suspense until somebody knows where it is. */
+/**
+ * What came through Stripe is booked where it came in; what did not, stands in suspense until somebody knows where it
+ * is.
+ */
 const paymentFacts = (
   { money, settled, undone }: Maker,
   { id, amount_paid: paid, payment }: Stripe.InvoicePayment,
@@ -102,8 +105,8 @@ const noteFacts = ({ money, settled, undone }: Maker, note: Stripe.CreditNote): 
 };
 
 /**
- * What was paid in a way that Stripe keeps no payment of. While one of its payments is open, it may be that one which is not
- * told of yet.
+ * What was paid in a way that Stripe keeps no payment of. While one of its payments is open, it may be that one which
+ * is not told of yet.
  */
 const unseenFacts = (
   { money, settled }: Maker,
@@ -122,8 +125,8 @@ const unseenFacts = (
 };
 
 /**
- * Everything of an invoice that is to be booked, from the time when it is finalised. Each amount is one that Stripe changes no
- * more once its fact is so; which facts there are only grows.
+ * Everything of an invoice that is to be booked, from the time when it is finalised. Each amount is one that Stripe
+ * changes no more once its fact is so; which facts there are only grows.
  */
 export const invoiceFacts = (invoice: Stripe.Invoice, { payments, notes }: InvoiceParts): readonly StripeFact[] => {
   if (invoice.status_transitions.finalized_at === null) return [];

@@ -54,8 +54,9 @@ const factsOf = (
 };
 
 /**
- * Money that came by a PaymentIntent. It is booked as the payers', not as anything sold: an invoice takes from there what
- * was paid for it. So an intent need not be asked what it is for, and is booked once. Two calls, three where it is disputed.
+ * Money that came by a PaymentIntent. It is booked as the payers', not as anything sold: an invoice takes from there
+ * what was paid for it. So an intent need not be asked what it is for, and is booked once. Two calls, three where it is
+ * disputed.
  */
 export const paymentKind = (
   records: TenantStore<StripePayment>,

@@ -4,8 +4,8 @@ import { tenantCollection } from '../../store/collection.ts';
 const money = z.object({ amount: z.int(), currency: z.string() });
 
 /**
- * Our record of a PaymentIntent that has taken money, under Stripe's id: whoever made it, a subscription's invoice, a checkout,
- * our own route or the tenant at Stripe. Payments of the payments domain have none.
+ * Our record of a PaymentIntent that has taken money, under Stripe's id: whoever made it, a subscription's invoice, a
+ * checkout, our own route or the tenant at Stripe. Payments of the payments domain have none.
  */
 export const stripePaymentSchema = z.object({
   customer: z.string().nullable(),

@@ -6,9 +6,9 @@ import { tenantCollection } from '../../store/collection.ts';
 import type { Database, Stored, TenantStore } from '../../store/store.ts';
 import type { StripeClient } from '../gateways/stripe.client.ts';
 import { stripeKindName, stripeRefreshRequested } from './stripe.events.ts';
-import { type StripeObject, stripeObjectOf } from './stripe-about.ts';
 import type { StripeKind, StripeRecord } from './stripe-kind.ts';
 import type { StripeKinds } from './stripe-kinds.ts';
+import { type StripeObject, stripeObjectOf } from './stripe-objects.ts';
 import { isSameRecord, unbookedOf } from './stripe-sync.ts';
 
 /** How far an account was reconciled, by the account's id. */

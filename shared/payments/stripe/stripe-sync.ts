@@ -25,9 +25,9 @@ export type Synced = 'stored' | 'coalesced' | 'parked' | 'ignored';
 
 export interface StripeSync {
   /**
-   * Makes our record what Stripe has now, and books what is so since. Reads our revision, then the object, and commits only if
-   * the revision is still the same; else begins anew. So whatever the order and number of calls, the last one to commit
-   * has read last.
+   * Makes our record what Stripe has now, and books what is so since. Reads our revision, then the object, and commits
+   * only if the revision is still the same; else begins anew. So whatever the order and number of calls, the last one
+   * to commit has read last.
    * `since`: the time of the event that asks for it, in milliseconds since the Unix epoch.
    */
   refresh(kind: StripeKindName, target: StripeTarget, commit: Commit, since?: number): Promise<Synced>;

@@ -15,8 +15,8 @@ import {
 } from '../../webhooks/index.ts';
 import type { StripeClient } from '../gateways/stripe.client.ts';
 import { stripeCustomerKnown, stripeReconciliationDue, stripeRefreshRequested } from './stripe.events.ts';
-import { stripeObjectOf } from './stripe-about.ts';
 import type { StripeAccounts } from './stripe-accounts.ts';
+import { stripeObjectOf } from './stripe-objects.ts';
 import type { StripeParked } from './stripe-parked.schema.ts';
 import type { StripeReconciler } from './stripe-reconciler.ts';
 import type { StripeSync } from './stripe-sync.ts';

@@ -49,8 +49,8 @@ export interface Quotas {
   /** One unit as a part of a transaction that somebody else runs, and repeats on `revision-conflict`. */
   unit(tenant: string, limit: CountedLimit): Promise<QuotaWrite>;
   /**
-   * Room for so many bytes of files more, as a part of a transaction in which they are counted, and which is repeated on
-   * `revision-conflict`. Fails with `precondition-failed`. Nothing to write for none.
+   * Room for so many bytes of files more, as a part of a transaction in which they are counted, and which is repeated
+   * on `revision-conflict`. Fails with `precondition-failed`. Nothing to write for none.
    */
   bytes(tenant: string, more: number): Promise<QuotaWrite>;
   /** One of a day's units of the tenant's plan. Fails with `rate-limited`. */

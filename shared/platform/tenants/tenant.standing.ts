@@ -14,7 +14,9 @@ export type Standing = 'open' | 'closing' | 'erasing' | 'gone';
 /** Asks the store at most twice a minute for each tenant. */
 export type StandingOf = (tenant: string) => Promise<Standing>;
 
-/** Milliseconds before its erasure may begin at which a tenant closes: what is under way then has ended by that time. */
+/**
+ * Milliseconds before its erasure may begin at which a tenant closes: what is under way then has ended by that time.
+ */
 export const settle = 10 * 60_000;
 
 /** Milliseconds for which an instance trusts that a tenant is open. */
@@ -54,7 +56,9 @@ export const tenantStanding = ({
   };
 };
 
-/** Whether a tenant was erased, and not only is not there. One of which an instance knows that it is open costs no read. */
+/**
+ * Whether a tenant was erased, and not only is not there. One of which an instance knows that it is open costs no read.
+ */
 export const erasedTenants = (
   options: Parameters<typeof tenantStanding>[0] & { readonly tombstones: Store<Tombstone> },
 ) => {

@@ -11,9 +11,9 @@ import type { Role } from './role.schema.ts';
 export type Giver = Pick<Actor, 'kind' | 'id'>;
 
 /**
- * Whether a giver could still give these roles. All of it is read in the transaction by which they are taken, before its
- * first write: a right that is taken away meanwhile makes that commit fail or look again. A person is asked after by
- * their roles of now; a key by its own scopes, or those of the key that it was rotated to, but never after it was
+ * Whether a giver could still give these roles. All of it is read in the transaction by which they are taken, before
+ * its first write: a right that is taken away meanwhile makes that commit fail or look again. A person is asked after
+ * by their roles of now; a key by its own scopes, or those of the key that it was rotated to, but never after it was
  * revoked; jobs of ours may give anything. False also where a role or the giver is gone, disabled or expired.
  */
 export type MayStillGive = (

@@ -17,7 +17,9 @@ export interface Origin extends Device {
 
 const doerKindSchema = z.enum(['user', 'key', 'system']);
 
-/** Who did it, for the audit log: a person, or a key or service account. Events from before `byKind` pass as a person's. */
+/**
+ * Who did it, for the audit log: a person, or a key or service account. Events from before `byKind` pass as a person's.
+ */
 export const doneBy = { by: z.string(), byKind: doerKindSchema.default('user') };
 /** As `doneBy`, of what jobs and rules of ours do. */
 export const doneBySystem = (name: string) => ({

@@ -40,8 +40,8 @@ export const mfaProfileSchema = z.object({
   /** Codes go to the address that the account has at the time. */
   mailbox: mailboxSchema.optional(),
   /**
-   * How many there are, so that a sign-in looks for them only where there are any. Written with each that comes or goes;
-   * absent where that was not counted yet.
+   * How many there are, so that a sign-in looks for them only where there are any. Written with each that comes or
+   * goes; absent where that was not counted yet.
    */
   passkeys: z.int().min(0).optional(),
   backupCodes: z

@@ -23,9 +23,9 @@ export type NewSignedUrl =
 
 export interface SignedUrlService {
   /**
-   * A URL to one file of the tenant. One to write takes room for it in the plan, in one transaction, and takes no longer
-   * upload. Fails with `not-found` where there is none to read, `invalid-request`, and with `precondition-failed` where
-   * the plan has no room.
+   * A URL to one file of the tenant. One to write takes room for it in the plan, in one transaction, and takes no
+   * longer upload. Fails with `not-found` where there is none to read, `invalid-request`, and with
+   * `precondition-failed` where the plan has no room.
    */
   sign(actor: Actor, file: string, options: NewSignedUrl): Promise<SignedUrl>;
   /** What counts for the plan. */
@@ -54,7 +54,10 @@ const later = (a: string, b: string): string => (a > b ? a : b);
 export const createSignedUrlService = (options: SignedUrlServiceOptions): SignedUrlService => {
   const { database, files, blobs, quotas, clock } = options;
 
-  /** What is taken stays taken until the file is removed: the file that is there may be as long as any of its URLs let it. */
+  /**
+   * What is taken stays taken until the file is removed: the file that is there may be as long as any of its URLs let
+   * it.
+   */
   const takeRoom = (tenant: string, file: string, maxBytes: number, writableUntil: string): Promise<void> =>
     retrying(maxAttempts, async () => {
       const store = files.of(tenant);

@@ -10,7 +10,7 @@ import {
 } from '#shared/payments/ledger/ledger.schema.ts';
 import { createLedger } from '#shared/payments/ledger/ledger.service.ts';
 import { createStripeServices } from '#shared/payments/stripe/stripe.services.ts';
-import { stripeObjectOf } from '#shared/payments/stripe/stripe-about.ts';
+import { stripeObjectOf } from '#shared/payments/stripe/stripe-objects.ts';
 import type { Database } from '#shared/store/store.ts';
 import { accountCollection } from '#shared/webhooks/index.ts';
 import type { StripeServer } from '../stripe-server.ts';

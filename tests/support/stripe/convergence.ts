@@ -202,8 +202,8 @@ export const booksOf = (balances: Readonly<Record<string, number>>, like: Readon
 let accounts = 0;
 
 /**
- * Whatever becomes of the deliveries, in the end all is as if they had come once, in order, and each at once. Both sides see
- * states in between, not the same ones.
+ * Whatever becomes of the deliveries, in the end all is as if they had come once, in order, and each at once. Both
+ * sides see states in between, not the same ones.
  */
 export const converges = async (server: StripeServer, clock: ManualClock, story: Story, planted: Planted = {}) => {
   accounts += 1;
