@@ -230,7 +230,8 @@ describe('a timer', () => {
       },
       80_000,
     );
-    expect(await entries.get(event.id)).toBeUndefined();
+    // The bus delivers before it answers the sweep, which only then forgets the event: the job may be first.
+    await until('the outbox to forget it', async () => ((await entries.get(event.id)) ? undefined : true));
     await database.close();
   }, 180_000);
 });
