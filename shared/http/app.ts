@@ -39,6 +39,8 @@ export interface HttpGround {
   readonly limiter: RateLimiter;
   readonly cache: Cache;
   readonly idempotency: Idempotency;
+  /** Runs a request: what it leaves to be done once for many is done before the last of them is answered. */
+  readonly during?: <R>(work: () => Promise<R>) => Promise<R>;
   /** Throws while the function can't serve. */
   readonly ready: () => Promise<void>;
   /** Milliseconds from which a request is logged as slow. 1,000 where absent. */
@@ -82,6 +84,8 @@ const mountPipeline = (app: App, ground: HttpGround, routes: readonly Route[]): 
       seconds === undefined ? [] : [[honoPath(path), seconds] as const],
     ),
   );
+  const { during } = ground;
+  if (during !== undefined) app.use((_, next) => during(next));
   app.use(observe(ground));
   app.use(internalPrefix(ground.identity));
   app.use(securityHeaders);

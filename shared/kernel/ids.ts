@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 /** Makes a new id with a prefix that names its kind: `pred_8Fq…`. */
 export type NewId = (prefix: string) => string;
@@ -18,7 +18,7 @@ export const newId: NewId = (prefix) => `${prefix}_${encode(randomBytes(length))
 
 /** The same parts always give the same id, so that a retried command meets what its first attempt made. */
 export const derivedId = (prefix: string, ...parts: readonly string[]): string =>
-  `${prefix}_${encode(createHash('sha256').update(JSON.stringify(parts)).digest())}`;
+  `${prefix}_${encode(hash('sha256', JSON.stringify(parts), 'buffer'))}`;
 
 /** Ids `x_1`, `x_2`, … for tests that want to read them. */
 export const sequentialIds = (): NewId => {

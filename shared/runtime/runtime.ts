@@ -332,6 +332,7 @@ export const createRuntime = async (service: string, config: Config, parts: Runt
       limiter: leasedRateLimiter({ counter: counter ?? windows, clock, logger }),
       cache,
       idempotency: createIdempotency({ entries: database.tenants(idempotencyCollection), clock }),
+      during: outbox.during,
       ready: () => database.ping(),
     },
     close: async () => {

@@ -2,10 +2,15 @@ import { availableParallelism } from 'node:os';
 import * as z from 'zod';
 import { inTurns } from '../../kernel/turns.ts';
 
-/** Loaded where it is first used, and then kept by Node. */
-const loadArgon2 = async () => {
+const importArgon2 = async () => {
   const module = await import('@node-rs/argon2');
   return module.hash === undefined ? module.default : module;
+};
+let argon2: ReturnType<typeof importArgon2> | undefined;
+/** Where it is first used. It is kept here, since Node takes microseconds to find what it has imported before. */
+const loadArgon2 = (): ReturnType<typeof importArgon2> => {
+  argon2 ??= importArgon2();
+  return argon2;
 };
 
 /** OWASP's Password Storage Cheat Sheet: Argon2id with 19 MiB, two passes, one lane. */
