@@ -34,6 +34,8 @@ import { createPaymentSync } from './payments/payment.sync.ts';
 import { createPayPalOrders } from './paypal/paypal-orders.service.ts';
 import { routingRuleCollection } from './routing/routing-rule.schema.ts';
 import { createRoutingRules } from './routing/routing-rule.service.ts';
+import { bookedByStripe } from './stripe/stripe-booked.ts';
+import { stripePaymentCollection } from './stripe/stripe-payment.schema.ts';
 
 export interface PaymentsOptions {
   readonly database: Database;
@@ -88,6 +90,7 @@ export const createPayments = (options: PaymentsOptions) => {
     openPayments: async (tenant, account) => (await payments.of(tenant).aggregate({ where: openAt(account) })).count,
   });
   const routingRules = createRoutingRules({ ...options, rules: database.tenants(routingRuleCollection) });
+  const bookedBesides = bookedByStripe(database.tenants(stripePaymentCollection));
   const sync = createPaymentSync({ ...options, payments, watches, disputes, accounts: gatewayAccounts, ledger });
   const driver = createPaymentDriver({ database, payments, accounts: gatewayAccounts, sync, clock });
   const paymentService = createPaymentService({
@@ -95,6 +98,7 @@ export const createPayments = (options: PaymentsOptions) => {
     payments,
     watches,
     parked,
+    bookedBesides,
     accounts: gatewayAccounts,
     rules: routingRules,
     driver,
@@ -109,7 +113,7 @@ export const createPayments = (options: PaymentsOptions) => {
     ledger,
     holdWatches,
     holds: createLedgerHolds({ database, ledger, holds, watches: holdWatches, balances, clock }),
-    balances: createBalances({ payments, accounts: gatewayAccounts, ledger, clock }),
+    balances: createBalances({ payments, bookedBesides, accounts: gatewayAccounts, ledger, clock }),
     gatewayAccounts,
     routingRules,
     sync,

@@ -101,6 +101,21 @@ export interface GatewayDispute {
   readonly reason?: string | undefined;
   /** Until when an answer is wanted. ISO 8601. */
   readonly respondBy?: string | undefined;
+  /** What the gateway keeps for it, under its own ids; negative where it gives some back. */
+  readonly fees?: readonly { readonly reference: string; readonly amount: Money }[] | undefined;
+}
+
+/**
+ * A movement of the account's balance at the gateway in another currency than that of what was charged, given back or
+ * disputed. Positive is in.
+ */
+export interface GatewaySettlement {
+  /** The gateway's id of the movement, which never changes. */
+  readonly reference: string;
+  /** In the currency of the payment. */
+  readonly of: Money;
+  /** In the currency of the balance, before fees. */
+  readonly as: Money;
 }
 
 /**
@@ -130,6 +145,8 @@ export interface GatewayPayment {
   /** What the gateway kept for itself, where it says so. */
   readonly fee?: Money | undefined;
   readonly disputes: readonly GatewayDispute[];
+  /** Where the gateway changed the money into another currency. */
+  readonly settlements?: readonly GatewaySettlement[] | undefined;
   /** Where payers send money by themselves. What was once held stays in it. */
   readonly receipts?: readonly GatewayReceipt[] | undefined;
   readonly nextAction?: NextAction | undefined;

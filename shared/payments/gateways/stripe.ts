@@ -6,12 +6,14 @@ import { platformAccount, type StripeClient } from './stripe.client.ts';
 import { stripeErrorOf } from './stripe.errors.ts';
 import { roundedFromStripe, stripeCurrencies, stripeDigits, toStripe } from './stripe.money.ts';
 import {
+  disputesOf,
   intentExpansion,
   isDisputed,
   paymentKey,
   paymentOf,
   refundKey,
   refundOf,
+  refundsOf,
   tenantKey,
 } from './stripe.payment.ts';
 
@@ -152,10 +154,11 @@ export const stripeGateway = ({ client, account, clock, paymentMethodTypes }: St
   /** The payment with its refunds and disputes: one more call where money was taken, two where it is disputed. */
   const whole = async (intent: Stripe.PaymentIntent): Promise<GatewayPayment> => {
     if (intent.latest_charge === null) return paymentOf(intent);
-    const of = { payment_intent: intent.id, limit: pageSize };
     const [refunds, disputes] = await Promise.all([
-      call(undefined, (stripe, options) => stripe.refunds.list(of, options)),
-      isDisputed(intent) ? call(undefined, (stripe, options) => stripe.disputes.list(of, options)) : { data: [] },
+      call(undefined, (stripe, options) => stripe.refunds.list(refundsOf(intent.id), options)),
+      isDisputed(intent)
+        ? call(undefined, (stripe, options) => stripe.disputes.list(disputesOf(intent.id), options))
+        : { data: [] },
     ]);
     return paymentOf(intent, refunds.data, disputes.data);
   };

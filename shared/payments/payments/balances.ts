@@ -8,7 +8,8 @@ import type { GatewayPayment } from '../gateways/gateway.ts';
 import { bookedOn } from '../ledger/booked.ts';
 import { inBook } from '../ledger/chart.ts';
 import type { Ledger } from '../ledger/ledger.service.ts';
-import { factsOf, gatewayAccounts } from './payment.facts.ts';
+import type { BookedBesides } from '../stripe/stripe-booked.ts';
+import { factsOf, gatewayAccounts, postingOf } from './payment.facts.ts';
 import type { Payment } from './payment.schema.ts';
 
 export const reconciliationViewSchema = z
@@ -55,6 +56,7 @@ export type GatewayBalanceView = z.infer<typeof gatewayBalanceViewSchema>;
 
 export interface BalanceOptions {
   readonly payments: TenantStore<Payment>;
+  readonly bookedBesides: BookedBesides;
   readonly accounts: Pick<GatewayAccountService, 'open'>;
   readonly ledger: Pick<Ledger, 'balance'>;
   readonly clock: Clock;
@@ -75,30 +77,40 @@ const maxItems = 200;
 
 type Item = ReconciliationView['items'][number];
 
-export const createBalances = ({ payments, accounts, ledger, clock }: BalanceOptions): BalanceService => {
+export const createBalances = ({
+  payments,
+  bookedBesides,
+  accounts,
+  ledger,
+  clock,
+}: BalanceOptions): BalanceService => {
   /** What a payment moves at the gateway that the books do not have. */
   const unbooked = (
     { gateway }: ConnectedGateway,
     remote: GatewayPayment,
     local: Payment | undefined,
+    known: ReadonlySet<string>,
     on: readonly string[],
   ): Item[] => {
-    const known = new Set(local?.facts.map(({ key }) => key));
-    return factsOf(gateway.name, remote).flatMap(({ key, amount, move }) => {
-      if (move === undefined || amount === null || known.has(key)) return [];
-      const [isIn, isOut] = move.map((name) => on.includes(name));
-      // What only moves between them changes nothing of the whole.
-      if (isIn === isOut) return [];
-      return [
-        {
-          payment: local === undefined ? null : (remote.payment ?? null),
-          gatewayReference: remote.reference,
-          currency: amount.currency,
-          amount: isIn ? amount.amount : -amount.amount,
-          reason: local === undefined ? `no payment of ours: ${key}` : `not booked yet: ${key}`,
-        },
-      ];
-    });
+    return factsOf(gateway.name, remote)
+      .filter(({ key }) => !known.has(key))
+      .flatMap((fact) => {
+        const lines = postingOf(remote.reference, 'live', fact).flatMap((posting) => posting.lines);
+        const sums = new Map<string, number>();
+        for (const { amount } of lines.filter(({ account }) => on.includes(account))) {
+          sums.set(amount.currency, (sums.get(amount.currency) ?? 0) + amount.amount);
+        }
+        // What only moves between them changes nothing of the whole.
+        return [...sums]
+          .filter(([, amount]) => amount !== 0)
+          .map(([currency, amount]) => ({
+            payment: local === undefined ? null : (remote.payment ?? null),
+            gatewayReference: remote.reference,
+            currency,
+            amount,
+            reason: local === undefined ? `no payment of ours: ${fact.key}` : `not booked yet: ${fact.key}`,
+          }));
+      });
   };
 
   const differences = async (tenant: string, connected: ConnectedGateway, since: string, on: readonly string[]) => {
@@ -112,10 +124,18 @@ export const createBalances = ({ payments, accounts, ledger, clock }: BalanceOpt
       // Where the list is one of what happened, a payment may be on several pages.
       const remotes = told.filter(({ reference }) => !seen.has(reference));
       for (const { reference } of remotes) seen.add(reference);
-      const found = await payments.of(tenant).getMany(remotes.map(({ payment }) => payment ?? 'none'));
+      const [found, besides] = await Promise.all([
+        payments.of(tenant).getMany(remotes.map(({ payment }) => payment ?? 'none')),
+        bookedBesides(
+          tenant,
+          gateway.name,
+          remotes.map(({ reference }) => reference),
+        ),
+      ]);
       remotes.forEach((remote, i) => {
-        const local = found[i]?.value;
-        items.push(...unbooked(connected, remote, local?.account === connected.id ? local : undefined, on));
+        const local = found[i]?.value.account === connected.id ? found[i].value : undefined;
+        const known = local === undefined ? besides.get(remote.reference) : local.facts.map(({ key }) => key);
+        items.push(...unbooked(connected, remote, local, new Set(known), on));
       });
       if (nextCursor === null) return { items, complete: true };
       cursor = nextCursor;

@@ -1,10 +1,16 @@
 import type { EventType, MakeEvent } from '../../events/define-event.ts';
 import type { DomainEvent } from '../../kernel/event.ts';
 import { derivedId } from '../../kernel/ids.ts';
-import { type Money, subtract } from '../../kernel/money.ts';
-import type { GatewayName, GatewayPayment, GatewayReceipt } from '../gateways/gateway.ts';
+import { type Money, negate, subtract } from '../../kernel/money.ts';
+import type {
+  GatewayDispute,
+  GatewayName,
+  GatewayPayment,
+  GatewayReceipt,
+  GatewaySettlement,
+} from '../gateways/gateway.ts';
 import { type Book, inBook } from '../ledger/chart.ts';
-import type { LedgerTransaction } from '../ledger/posting.ts';
+import type { LedgerLine, LedgerTransaction } from '../ledger/posting.ts';
 import {
   disputeLost,
   disputeWon,
@@ -32,6 +38,8 @@ export interface PaymentFact {
   readonly key: string;
   readonly amount: Money | null;
   readonly move?: Move;
+  /** What moves the other way in another currency: money that was changed. */
+  readonly against?: Money;
   readonly event?: EventType<PaymentEventData>;
 }
 
@@ -47,6 +55,8 @@ export const gatewayAccounts = (gateway: GatewayName) => ({
   fees: `fees:${gateway}`,
   disputes: `disputes:${gateway}`,
   losses: `losses:disputes`,
+  /** What was given for another currency, and got: over all currencies, at their rates, what changing them has cost. */
+  exchange: 'equity:exchange',
 });
 
 const receiptFacts = (gateway: GatewayName, { reference, kind, amount, status }: GatewayReceipt): PaymentFact[] => {
@@ -71,8 +81,41 @@ const captureFacts = (gateway: GatewayName, { captured, receipts = [] }: Gateway
   return [{ key: `captured:${asAsked}`, amount, move: [pending, customers], event: paymentSucceeded }];
 };
 
+const disputeFacts = (gateway: GatewayName, dispute: GatewayDispute): readonly PaymentFact[] => {
+  const { pending, fees: kept, disputes, losses } = gatewayAccounts(gateway);
+  const { reference, amount, status, lost = amount, fees = [] } = dispute;
+  const key = `dispute:${reference}`;
+  const back: Move = [pending, disputes];
+  const facts: PaymentFact[] = [
+    { key: `${key}:opened`, amount, move: [disputes, pending], event: paymentDisputed },
+    ...fees.map(
+      ({ reference: movement, amount: fee }): PaymentFact =>
+        fee.amount > 0
+          ? { key: `${key}:fee:${movement}`, amount: fee, move: [kept, pending] }
+          : { key: `${key}:fee:${movement}`, amount: negate(fee), move: [pending, kept] },
+    ),
+  ];
+  if (status === 'won') return [...facts, { key: `${key}:won`, amount, move: back, event: disputeWon }];
+  if (status !== 'lost') return facts;
+  const rest = subtract(amount, lost);
+  return [
+    ...facts,
+    { key: `${key}:lost`, amount: lost, move: [losses, disputes], event: disputeLost },
+    ...(rest.amount > 0 ? [{ key: `${key}:rest`, amount: rest, move: back }] : []),
+  ];
+};
+
+/** What the gateway owed in one currency it owes in another from then on. */
+const settlementFact = (gateway: GatewayName, { reference, of, as }: GatewaySettlement): PaymentFact => {
+  const { pending, exchange } = gatewayAccounts(gateway);
+  const key = `settled:${reference}`;
+  return of.amount > 0
+    ? { key, amount: of, move: [exchange, pending], against: as }
+    : { key, amount: negate(of), move: [pending, exchange], against: negate(as) };
+};
+
 const moneyFacts = (gateway: GatewayName, remote: GatewayPayment): readonly PaymentFact[] => {
-  const { pending, customers, fees, disputes, losses } = gatewayAccounts(gateway);
+  const { pending, customers, fees } = gatewayAccounts(gateway);
   const facts: PaymentFact[] = [
     ...captureFacts(gateway, remote),
     ...(remote.receipts ?? []).flatMap((receipt) => receiptFacts(gateway, receipt)),
@@ -88,17 +131,11 @@ const moneyFacts = (gateway: GatewayName, remote: GatewayPayment): readonly Paym
       facts.push({ key: `refund:${reference}:failed`, amount, move: [pending, customers], event: refundFailed });
     }
   }
-  for (const { reference, amount, status, lost = amount } of remote.disputes) {
-    const key = `dispute:${reference}`;
-    const back: Move = [pending, disputes];
-    facts.push({ key: `${key}:opened`, amount, move: [disputes, pending], event: paymentDisputed });
-    if (status === 'won') facts.push({ key: `${key}:won`, amount, move: back, event: disputeWon });
-    if (status !== 'lost') continue;
-    facts.push({ key: `${key}:lost`, amount: lost, move: [losses, disputes], event: disputeLost });
-    const rest = subtract(amount, lost);
-    if (rest.amount > 0) facts.push({ key: `${key}:rest`, amount: rest, move: back });
-  }
-  return facts;
+  return [
+    ...facts,
+    ...remote.disputes.flatMap((dispute) => disputeFacts(gateway, dispute)),
+    ...(remote.settlements ?? []).map((settlement) => settlementFact(gateway, settlement)),
+  ];
 };
 
 /** Every fact that a state of a payment at its gateway implies. */
@@ -112,17 +149,20 @@ export const factsOf = (gateway: GatewayName, remote: GatewayPayment): readonly 
   return [...moneyFacts(gateway, remote), ...(end === undefined ? [] : [end])];
 };
 
+const linesOf = (debit: string, credit: string, amount: Money): LedgerLine[] => [
+  { account: debit, amount },
+  { account: credit, amount: negate(amount) },
+];
+
 /** What a fact is in the books: nothing, where no money moves. A key may have no character that the ledger's has not. */
-export const postingOf = (payment: string, book: Book, { key, amount, move }: PaymentFact): LedgerTransaction[] => {
+export const postingOf = (payment: string, book: Book, fact: PaymentFact): LedgerTransaction[] => {
+  const { key, amount, move, against } = fact;
   if (move === undefined || amount === null) return [];
-  const [debit, credit] = move;
+  const [debit, credit] = [inBook(book, move[0]), inBook(book, move[1])];
   return [
     {
       key: derivedId('ltx', payment, key),
-      lines: [
-        { account: inBook(book, debit), amount },
-        { account: inBook(book, credit), amount: { ...amount, amount: -amount.amount } },
-      ],
+      lines: [...linesOf(debit, credit, amount), ...(against === undefined ? [] : linesOf(credit, debit, against))],
       description: `${payment} ${key}`,
       source: payment,
     },

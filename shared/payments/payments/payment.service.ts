@@ -10,6 +10,7 @@ import type { GatewayAccountService } from '../accounts/gateway-account.service.
 import type { GatewayName, GatewayPayment } from '../gateways/gateway.ts';
 import { type Route, routePayment } from '../routing/route.ts';
 import type { RoutingRuleService } from '../routing/routing-rule.service.ts';
+import type { BookedBesides } from '../stripe/stripe-booked.ts';
 import { createCapture } from './payment.capture.ts';
 import { newAttempt, nextChoice, type PaymentDriver } from './payment.driver.ts';
 import { finalStates } from './payment.merge.ts';
@@ -76,6 +77,7 @@ export interface PaymentServiceOptions {
   readonly payments: TenantStore<Payment>;
   readonly watches: Store<PaymentWatch>;
   readonly parked: TenantStore<ParkedPayment>;
+  readonly bookedBesides: BookedBesides;
   readonly accounts: Pick<GatewayAccountService, 'usable' | 'open'>;
   readonly rules: Pick<RoutingRuleService, 'list'>;
   readonly driver: PaymentDriver;
@@ -272,7 +274,11 @@ export const createPaymentService = (options: PaymentServiceOptions): PaymentSer
     route: async (actor, input) => routeFor(actor, input, await modeOf(actor.tenant, input.mode)),
     parked: async ({ tenant }, { limit, cursor }) => {
       const page = await options.parked.of(tenant).query({ limit, cursor });
-      return { ...page, items: page.items.map(({ id, value }) => ({ id, ...value })) };
+      const atStripe = page.items.filter(({ value }) => value.gateway === 'stripe');
+      const references = atStripe.map(({ value }) => value.gatewayReference);
+      const booked = await options.bookedBesides(tenant, 'stripe', references);
+      const unknown = page.items.filter(({ value }) => !booked.has(value.gatewayReference));
+      return { ...page, items: unknown.map(({ id, value }) => ({ id, ...value })) };
     },
     pursue: async (tenant, id) => {
       const stored = await payments.of(tenant).get(id);

@@ -1,15 +1,19 @@
 import type Stripe from 'stripe';
-import type { Money } from '../../kernel/money.ts';
 import type { TenantStore } from '../../store/store.ts';
 import { roundedFromStripe } from '../gateways/stripe.money.ts';
-import { intentExpansion, isDisputed, paymentKey, paymentOf } from '../gateways/stripe.payment.ts';
-import { gatewayAccounts, type PaymentFact, factsOf as paymentFactsOf, postingOf } from '../payments/payment.facts.ts';
+import {
+  disputesOf,
+  intentExpansion,
+  isDisputed,
+  paymentKey,
+  paymentOf,
+  refundsOf,
+} from '../gateways/stripe.payment.ts';
+import { factsOf as paymentFactsOf, postingOf } from '../payments/payment.facts.ts';
 import type { Payment } from '../payments/payment.schema.ts';
 import type { StripeFact } from './stripe-facts.ts';
 import { idOf, type Seen, type StripeKind, type Times } from './stripe-kind.ts';
 import type { StripePayment } from './stripe-payment.schema.ts';
-
-const pageSize = 100;
 
 /** Until all of it is taken, more of it may be. */
 const hasMoney = (intent: Stripe.PaymentIntent): boolean => intent.status === 'succeeded' && intent.amount_received > 0;
@@ -29,16 +33,6 @@ const recordOf = (intent: Stripe.PaymentIntent, times: Times): StripePayment => 
   };
 };
 
-/** What Stripe charges for a dispute, and gives back where it does. */
-const disputeFees = ({ id, balance_transactions: transactions }: Stripe.Dispute): readonly PaymentFact[] => {
-  const { pending, fees } = gatewayAccounts('stripe');
-  return transactions.flatMap(({ id: transaction, fee, currency }) => {
-    const amount: Money = roundedFromStripe(Math.abs(fee), currency);
-    const move = fee > 0 ? ([fees, pending] as const) : ([pending, fees] as const);
-    return fee === 0 ? [] : [{ key: `dispute:${id}:fee:${transaction}`, amount, move }];
-  });
-};
-
 /** The same facts as those of a payment that came through the neutral API, on the same accounts. */
 const factsOf = (
   intent: Stripe.PaymentIntent,
@@ -46,7 +40,7 @@ const factsOf = (
   disputes: readonly Stripe.Dispute[],
 ): readonly StripeFact[] => {
   const book = intent.livemode ? 'live' : 'test';
-  const facts = [...paymentFactsOf('stripe', paymentOf(intent, refunds, disputes)), ...disputes.flatMap(disputeFees)];
+  const facts = paymentFactsOf('stripe', paymentOf(intent, refunds, disputes));
   return facts.flatMap((fact) => {
     const postings = postingOf(intent.id, book, fact);
     return postings.length === 0 ? [] : [{ key: fact.key, postings }];
@@ -67,10 +61,9 @@ export const paymentKind = (
   fetch: async (stripe, id, options, times): Promise<Seen<StripePayment> | undefined> => {
     const intent = await stripe.paymentIntents.retrieve(id, { expand: intentExpansion }, options);
     if (!hasMoney(intent)) return undefined;
-    const of = { payment_intent: id, limit: pageSize };
     const [refunds, disputes] = await Promise.all([
-      stripe.refunds.list(of, options),
-      isDisputed(intent) ? stripe.disputes.list(of, options) : { data: [] },
+      stripe.refunds.list(refundsOf(id), options),
+      isDisputed(intent) ? stripe.disputes.list(disputesOf(id), options) : { data: [] },
     ]);
     return { record: recordOf(intent, times), facts: factsOf(intent, refunds.data, disputes.data) };
   },

@@ -33,6 +33,7 @@ import { begin, play, storyOf } from './story.ts';
 
 const tenant = 'acme';
 const actor = systemActor(tenant, 'tests');
+const pending = 'test:gateway:stripe:pending';
 
 /** A bug, to see that it is found. */
 export interface Planted {
@@ -137,8 +138,8 @@ export const workerSide = async (server: StripeServer, account: string, clock: M
       const effects = [...published.values()].filter(({ type }) => /\.(paid|ended)$/.test(type));
       const { ledger } = steady.services;
       const { items: entries } = await ledger.entries(actor, { limit: 1_000 });
-      const [euros, yen] = await Promise.all(
-        ['EUR', 'JPY'].map((currency) => ledger.trialBalance(actor, { currency, book: 'test', limit: 100 })),
+      const [euros, yen, krona] = await Promise.all(
+        ['EUR', 'JPY', 'SEK'].map((currency) => ledger.trialBalance(actor, { currency, book: 'test', limit: 100 })),
       );
       return {
         customers: plain((await customer.records.of(tenant).query({ limit: 1000 })).items),
@@ -148,7 +149,8 @@ export const workerSide = async (server: StripeServer, account: string, clock: M
         effects: effects.map(({ id, type, data }) => ({ id, type, data })).sort((a, b) => (a.id < b.id ? -1 : 1)),
         entries: entries.map(({ id, account, amount }) => `${id} ${account} ${amount}`).sort(),
         balances: Object.fromEntries(euros?.items.map(({ account, debit, credit }) => [account, debit - credit]) ?? []),
-        differences: [euros?.difference, yen?.difference],
+        differences: [euros?.difference, yen?.difference, krona?.difference],
+        owedInKrona: krona?.items.find(({ account }) => account === pending)?.debit ?? 0,
         parked: (await steady.services.stripeParked.of(tenant).query({ limit: 1000 })).items.length,
         dead: (await lasting.platform(deadLetterCollection).query({ limit: 10 })).items.length,
       };
@@ -179,13 +181,21 @@ type Story = ReturnType<typeof storiesOf> extends fc.Arbitrary<infer S> ? S : ne
 export const stories = storiesOf(2, 8);
 export const longStories = storiesOf(5, 12);
 
+/** Of money in krona, of which Stripe owes none, what it has not said yet what it is in euros. */
+const notYetEuros = ({ charges }: AccountState): number =>
+  [...charges.values()]
+    .filter(
+      ({ currency, captured, balance_transaction: movement }) => currency === 'sek' && captured && movement === null,
+    )
+    .reduce((sum, one) => sum + one.amount_captured, 0);
+
 /** What the books have to say in the end, as Stripe itself has it. */
 const bySideOfStripe = ({ transactions, invoices, customers, deleted }: AccountState) => {
   const open = (status: string): number =>
     [...invoices.values()].filter((one) => one.status === status).reduce((sum, one) => sum + one.amount_remaining, 0);
   const credit = [...customers.values()].reduce((sum, { balance }) => sum + balance, 0);
   return {
-    'test:gateway:stripe:pending': [...transactions.values()]
+    [pending]: [...transactions.values()]
       .filter(({ currency }) => currency === 'eur')
       .reduce((sum, { net }) => sum + net, 0),
     'test:receivable:stripe': open('open'),
@@ -236,5 +246,10 @@ export const converges = async (server: StripeServer, clock: ManualClock, story:
   await shuffled.drain();
   clock.advance(3_600_000);
   await shuffled.reconcile();
-  return { expected: await inOrder.state(), actual: await shuffled.state(), stripe: bySideOfStripe(stripe) };
+  return {
+    expected: await inOrder.state(),
+    actual: await shuffled.state(),
+    stripe: bySideOfStripe(stripe),
+    krona: notYetEuros(stripe),
+  };
 };

@@ -65,6 +65,8 @@ export interface Refund extends Kept {
 export interface BalanceTransaction extends Kept {
   readonly amount: number;
   readonly currency: string;
+  /** Where it was changed into that currency. */
+  readonly exchange_rate: number | null;
   readonly fee: number;
   readonly net: number;
   readonly source: string;

@@ -145,6 +145,8 @@ const steps = {
     ),
   direct: ({ state }) => direct(state, 'automatic'),
   'direct-late': ({ state }) => withholdFee(state, direct(state, 'automatic').id),
+  'direct-krona': ({ state }) => direct(state, 'automatic', 'sek'),
+  'krona-late': ({ state }) => withholdFee(state, direct(state, 'automatic', 'sek').id),
   'direct-yen': ({ state }) => direct(state, 'automatic', 'jpy'),
   'fee-told': ({ state, unsettled }) => unsettled && tellFee(state, unsettled.id),
   hold: ({ state }) => direct(state, 'manual'),
@@ -187,6 +189,10 @@ const episodes: readonly (readonly StoryStep[])[] = [
   ['invoice', 'pay', 'dispute', 'dispute-lost'],
   ['invoice', 'pay', 'credit-refunded'],
   ['direct-yen', 'refund'],
+  ['direct-krona', 'refund', 'refund-fails', 'refund'],
+  ['krona-late', 'refund', 'fee-told'],
+  ['direct-krona', 'dispute', 'dispute-won'],
+  ['direct-krona', 'dispute', 'dispute-lost'],
   ['direct', 'dispute', 'refund', 'dispute-won'],
 ];
 
