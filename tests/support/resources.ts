@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { isoTime } from '#shared/kernel/clock.ts';
-import { stripeInvoiceCollection } from '#shared/payments/index.ts';
+import { stripeInvoiceCollection, stripePayoutCollection } from '#shared/payments/index.ts';
 import { auditEntryCollection } from '#shared/security/audit/audit-entry.schema.ts';
 import { settledAfter, storedFileCollection } from '#shared/security/index.ts';
 import { accountCollection } from '#shared/webhooks/index.ts';
@@ -54,8 +54,14 @@ const makeStripe = async (
   const kept = { ...invoice, customer, status: 'paid', moreLines: false, paidAt: null, livemode: false } as const;
   const invoices = database.tenants(stripeInvoiceCollection).of(tenant);
   for (const id of [`in_1_${tenant}`, `in_2_${tenant}`]) await invoices.create(id, { ...kept, deleted: false });
+  const payout = { amount: money, status: 'paid', method: 'standard', arrivesAt: null, failure: null } as const;
+  const payouts = database.tenants(stripePayoutCollection).of(tenant);
+  for (const id of [`po_1_${tenant}`, `po_2_${tenant}`]) {
+    await payouts.create(id, { ...payout, livemode: false, deleted: false, ...at });
+  }
   return {
     [`${path}/invoices/{id}`]: { id: `in_1_${tenant}` },
+    [`${path}/payouts/{id}`]: { id: `po_1_${tenant}` },
     [`${path}/customers/{id}`]: { id: other },
     [`${path}/subscriptions/{id}`]: { id: subscription },
     [`${path}/subscriptions/{id}/cancel`]: { id: ended },

@@ -79,6 +79,7 @@ const newState = (
     disputes: new Map(),
     prices: new Map(),
     subscriptions: new Map(),
+    payouts: new Map(),
     invoices: new Map(),
     invoicePayments: new Map(),
     creditNotes: new Map(),

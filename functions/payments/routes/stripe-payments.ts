@@ -73,7 +73,7 @@ const balance = endpoint({
   path: `${path}/balance`,
   summary: "Compare Stripe's balance with the books",
   description:
-    'By currency. A difference is mostly a payout that was not posted, or what came in the last minutes. Payments of all ' +
+    'By currency. A difference is mostly what came, or was paid out, in the last minutes. Payments of all ' +
     'your accounts at Stripe are on the same account of the books.',
   access: { scopes: ['ledger:read'] },
   status: 200,

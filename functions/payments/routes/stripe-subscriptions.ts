@@ -1,15 +1,23 @@
 import * as z from 'zod';
 import { endpoint, handle, type Route } from '#shared/http/endpoint.ts';
 import { idParams, pageQuery, pageSchema } from '#shared/http/page.ts';
-import { stripeInvoiceView, stripeSchemas, subscriptionStatus, subscriptionView } from '#shared/payments/index.ts';
+import {
+  stripeInvoiceView,
+  stripePayoutView,
+  stripeSchemas,
+  subscriptionStatus,
+  subscriptionView,
+} from '#shared/payments/index.ts';
 import type { PaymentServices } from '../services.ts';
 
 const path = '/api/v1/stripe/subscriptions';
 const invoices = '/api/v1/stripe/invoices';
+const payouts = '/api/v1/stripe/payouts';
 const read = { scopes: ['payments:read'] };
 const write = { scopes: ['payments:write'] };
 const subscription = subscriptionView.meta({ id: 'Subscription' });
 const invoice = stripeInvoiceView.meta({ id: 'StripeInvoice' });
+const payout = stripePayoutView.meta({ id: 'StripePayout' });
 const refusals = ['precondition-failed', 'idempotency-mismatch', 'unavailable', 'not-found'] as const;
 const ofCustomer = { customer: z.string().min(1).max(255).optional() };
 
@@ -95,15 +103,41 @@ const getInvoice = endpoint({
   errors: ['not-found'],
 });
 
+const listPayouts = endpoint({
+  method: 'get',
+  path: payouts,
+  summary: "List Stripe's payouts to the bank",
+  description: 'The last changed first. Each is in the books, on `bank:stripe`.',
+  access: read,
+  query: pageQuery,
+  status: 200,
+  response: pageSchema(payout),
+  errors: ['invalid-cursor'],
+});
+
+const getPayout = endpoint({
+  method: 'get',
+  path: `${payouts}/{id}`,
+  summary: 'Get a payout to the bank',
+  access: read,
+  params: idParams,
+  status: 200,
+  response: payout,
+  errors: ['not-found'],
+});
+
 export const stripeSubscriptions = ({
   stripeBilling: billing,
+  stripeRecords: records,
   subscriptionService: subscriptions,
-}: Pick<PaymentServices, 'stripeBilling' | 'subscriptionService'>): Route[] => [
+}: Pick<PaymentServices, 'stripeBilling' | 'stripeRecords' | 'subscriptionService'>): Route[] => [
   handle(list, ({ actor, query }) => subscriptions.list(actor, query)),
   handle(get, ({ actor, params }) => subscriptions.get(actor, params.id)),
   handle(create, ({ actor, body }) => billing.createSubscription(actor, body)),
   handle(update, ({ actor, params, body }) => billing.updateSubscription(actor, params.id, body)),
   handle(cancel, ({ actor, params }) => billing.cancelSubscription(actor, params.id)),
-  handle(listInvoices, ({ actor, query }) => billing.listInvoices(actor, query)),
-  handle(getInvoice, ({ actor, params }) => billing.getInvoice(actor, params.id)),
+  handle(listInvoices, ({ actor, query }) => records.listInvoices(actor, query)),
+  handle(listPayouts, ({ actor, query }) => records.listPayouts(actor, query)),
+  handle(getPayout, ({ actor, params }) => records.getPayout(actor, params.id)),
+  handle(getInvoice, ({ actor, params }) => records.getInvoice(actor, params.id)),
 ];

@@ -67,7 +67,8 @@ const chargeOf = ({ latest_charge: charge }: Stripe.PaymentIntent): Stripe.Charg
 
 type Movement = string | Stripe.BalanceTransaction | null | undefined;
 
-const told = (movement: Movement): Stripe.BalanceTransaction | undefined =>
+/** A movement of the balance, where it came along. */
+export const told = (movement: Movement): Stripe.BalanceTransaction | undefined =>
   typeof movement === 'object' && movement !== null ? movement : undefined;
 
 const feeOf = (intent: Stripe.PaymentIntent): Money | undefined => {

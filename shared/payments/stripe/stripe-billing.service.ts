@@ -19,16 +19,12 @@ import {
 } from './stripe.schema.ts';
 import type { StripeAccounts } from './stripe-accounts.ts';
 import type { StripeCustomer, StripeCustomerView } from './stripe-customer.schema.ts';
-import type { StripeInvoice, StripeInvoiceView } from './stripe-invoice.schema.ts';
 import type { StripeKinds } from './stripe-kinds.ts';
 import { stripeKey } from './stripe-payments.service.ts';
 import type { StripeSync } from './stripe-sync.ts';
 
 export interface CustomerQuery extends PageRequest {
   readonly email?: string | undefined;
-}
-export interface InvoiceQuery extends PageRequest {
-  readonly customer?: string | undefined;
 }
 
 /**
@@ -53,9 +49,6 @@ export interface StripeBilling {
   updateSubscription(actor: Actor, id: string, change: SubscriptionChange): Promise<SubscriptionView>;
   /** At once. What is paid is not given back. */
   cancelSubscription(actor: Actor, id: string): Promise<SubscriptionView>;
-  getInvoice(actor: Actor, id: string): Promise<StripeInvoiceView>;
-  /** The last changed first. */
-  listInvoices(actor: Actor, query: InvoiceQuery): Promise<Page<StripeInvoiceView>>;
 }
 
 export interface StripeBillingOptions {
@@ -244,17 +237,6 @@ export const createStripeBilling = (options: StripeBillingOptions): StripeBillin
       const work = async (stripe: Stripe, call: StripeCallOptions) =>
         deleted ? { id } : stripe.subscriptions.cancel(id, {}, call);
       return changed(actor, 'subscription', 'subscription-cancellation', work, subscriptionRecord);
-    },
-    getInvoice: async ({ tenant }, id) => {
-      const stored = await kinds.invoice.records.of(tenant).get(id);
-      if (stored === undefined) throw missing('invoice');
-      return withoutTimes<StripeInvoice>(stored);
-    },
-    listInvoices: async ({ tenant }, { customer, limit, cursor }) => {
-      const where: Filter[] = customer === undefined ? [] : [{ field: 'customer', op: '==', value: customer }];
-      const orderBy = { field: 'updatedAt', order: 'desc' } as const;
-      const page = await kinds.invoice.records.of(tenant).query({ where, orderBy, limit, cursor });
-      return { ...page, items: page.items.map((one) => withoutTimes<StripeInvoice>(one)) };
     },
   };
 };

@@ -10,6 +10,8 @@ import { invoiceKind } from './stripe-invoice-kind.ts';
 import { effectId, idOf, iso, type Seen, type StripeKind, type StripeRecord, type Times } from './stripe-kind.ts';
 import type { StripePayment } from './stripe-payment.schema.ts';
 import { paymentKind } from './stripe-payment-kind.ts';
+import type { StripePayout } from './stripe-payout.schema.ts';
+import { payoutKind } from './stripe-payout-kind.ts';
 
 /** What is no money. */
 const unbooked = <R extends StripeRecord>(record: R): Seen<R> => ({ record, facts: [] });
@@ -66,6 +68,7 @@ export interface StripeKindStores {
   readonly subscriptions: TenantStore<Subscription>;
   readonly invoices: TenantStore<StripeInvoice>;
   readonly stripePayments: TenantStore<StripePayment>;
+  readonly payouts: TenantStore<StripePayout>;
   /** Those of the payments domain, which books them itself. */
   readonly payments: TenantStore<Payment>;
 }
@@ -75,6 +78,7 @@ export const stripeKinds = ({
   subscriptions,
   invoices,
   stripePayments,
+  payouts,
   payments,
   makeEvent,
   livemode,
@@ -118,6 +122,7 @@ export const stripeKinds = ({
     },
   };
   const invoice = invoiceKind(invoices, makeEvent);
-  return { customer, subscription, invoice, payment: paymentKind(stripePayments, payments) };
+  const payment = paymentKind(stripePayments, payments);
+  return { customer, subscription, invoice, payment, payout: payoutKind(payouts) };
 };
 export type StripeKinds = ReturnType<typeof stripeKinds>;

@@ -4,14 +4,8 @@ import { account, card, fee, open, pay, plain } from '#tests/support/stripe/acco
 import { completeCheckout, createCheckout, createCustomer } from '#tests/support/stripe/billing.ts';
 import { stripeBooks } from '#tests/support/stripe/books.ts';
 import { chargeInvoice, makeInvoice } from '#tests/support/stripe/invoices.ts';
-import {
-  closeDispute,
-  createIntent,
-  createRefund,
-  failRefund,
-  move,
-  openDispute,
-} from '#tests/support/stripe/payments.ts';
+import { closeDispute, createIntent, createRefund, failRefund, openDispute } from '#tests/support/stripe/payments.ts';
+import { arrive, failPayout, makePayout } from '#tests/support/stripe/payouts.ts';
 import { systemActor } from '../../kernel/actor.ts';
 import type { ManualClock } from '../../kernel/clock.ts';
 import { newId } from '../../kernel/ids.ts';
@@ -245,7 +239,7 @@ describe('money that came by Stripe', () => {
     expect(await old.balances('acme')).toEqual(await books.balances('acme'));
   });
 
-  it('is what Stripe says that it owes, until a payout is to be posted', async () => {
+  it('is what Stripe says that it owes, less what was paid out', async () => {
     const { books, stripe, invoice, balances } = await open();
     chargeInvoice(stripe, invoice(plain).id, card);
     createRefund(stripe, { payment_intent: pay(stripe, 2_000), amount: 500 });
@@ -256,20 +250,43 @@ describe('money that came by Stripe', () => {
     await balances();
     const after = { ...before, booked: owed, difference: 0 };
     expect(await books.stripeBalances.compare(actor)).toMatchObject({ items: [after] });
-    const payout = move(stripe, { id: 'po_1', currency: 'eur' }, { amount: -10_000, fee: 0, type: 'payout' });
+    makePayout(stripe, 10_000);
     const items = [{ ...after, available: owed - 10_000, difference: -10_000 }];
     expect(await books.stripeBalances.compare(actor)).toMatchObject({ items });
-    const lines = [
-      { account: 'test:bank:main', amount: { amount: 10_000, currency: 'EUR' } },
-      { account: 'test:gateway:stripe:pending', amount: { amount: payout.amount, currency: 'EUR' } },
-    ];
-    await books.ledger.post(actor, { key: 'payout:po_1', lines });
+    await balances();
     expect(await books.stripeBalances.compare(actor)).toMatchObject({
       items: [{ booked: owed - 10_000, difference: 0 }],
     });
     await expect(books.stripeBalances.compare(systemActor('nobody', 'tests'))).rejects.toMatchObject({
       code: 'precondition-failed',
     });
+  });
+
+  it('is at the bank once it is paid out, and back at Stripe when the bank sends it back', async () => {
+    const { books, stripe, balances } = await open();
+    pay(stripe, 20_000);
+    // 200.00 less 2.9% and 0.30; 100.00 at once cost 1%.
+    const owed = 20_000 - 610;
+    const payout = makePayout(stripe, 10_000, 'instant');
+    const out = { 'gateway:stripe:pending': owed - 10_100, 'bank:stripe': 10_000, 'fees:stripe': 610 + 100 };
+    expect(await balances()).toMatchObject(out);
+    arrive(stripe, payout.id);
+    expect(await balances()).toMatchObject(out);
+    failPayout(stripe, payout.id);
+    const back = { 'gateway:stripe:pending': owed - 100, 'fees:stripe': 710 };
+    expect(await balances()).toEqual({ ...back, 'customers:unapplied': -20_000 });
+    expect((await books.stripeRecords.listPayouts(actor, { limit: 10 })).items).toMatchObject([
+      { id: payout.id, amount: { amount: 10_000, currency: 'EUR' }, status: 'failed', failure: 'account_closed' },
+    ]);
+  });
+
+  it('that Stripe is owed is taken from the bank', async () => {
+    const { stripe, balances } = await open();
+    openDispute(stripe, pay(stripe, 2_000));
+    // The dispute took the 20.00 and 15.00, of which there were 20.00 - 0.88.
+    makePayout(stripe, -1_588);
+    expect(await balances()).toMatchObject({ 'bank:stripe': -1_588, 'disputes:stripe': 2_000 });
+    expect(await balances()).not.toHaveProperty('gateway:stripe:pending');
   });
 
   it('is booked once by twenty at once, on Firestore', async () => {

@@ -12,6 +12,7 @@ const kinds: Readonly<Record<string, StripeKindName>> = {
   'refresh-subscription': 'subscription',
   'refresh-payment': 'payment',
   'refresh-dispute': 'payment',
+  'refresh-payout': 'payout',
 };
 
 /** Of an invoice there are events of its own, and of what belongs to it. */

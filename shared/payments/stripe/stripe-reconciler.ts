@@ -165,6 +165,7 @@ export const createStripeReconciler = (options: StripeReconcilerOptions): Stripe
       await sweepAnew(progress, kinds.subscription, signal);
       await sweepAnew(progress, kinds.invoice, signal);
       await sweepAnew(progress, kinds.payment, signal);
+      await sweepAnew(progress, kinds.payout, signal);
       return progress.found;
     },
   };

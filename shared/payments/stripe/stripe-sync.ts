@@ -178,6 +178,7 @@ export const createStripeSync = (options: StripeSyncOptions): StripeSync => {
       if (name === 'customer') return refresh(kinds.customer, target, commit, since);
       if (name === 'subscription') return refresh(kinds.subscription, target, commit, since);
       if (name === 'payment') return refresh(kinds.payment, target, commit, since);
+      if (name === 'payout') return refresh(kinds.payout, target, commit, since);
       return refresh(kinds.invoice, target, commit, since);
     },
   };

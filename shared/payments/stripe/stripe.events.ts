@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { defineEvent } from '../../events/define-event.ts';
 
-export const stripeKindName = z.enum(['customer', 'subscription', 'invoice', 'payment']);
+export const stripeKindName = z.enum(['customer', 'subscription', 'invoice', 'payment', 'payout']);
 export type StripeKindName = z.infer<typeof stripeKindName>;
 
 /** An object of Stripe's that is to be looked at again. */

@@ -159,7 +159,7 @@ export const balanceView = z
           available: z.int().meta({ description: 'What can be paid out, in minor units.' }),
           pending: z.int().meta({ description: 'What is on its way to that.' }),
           booked: z.number().meta({ description: 'What Stripe owes by the books.' }),
-          difference: z.number().meta({ description: 'What Stripe owes beyond that; less than 0 after a payout.' }),
+          difference: z.number().meta({ description: 'What Stripe owes beyond that.' }),
         }),
       )
       .readonly(),

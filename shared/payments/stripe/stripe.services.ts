@@ -16,7 +16,9 @@ import { stripeKinds } from './stripe-kinds.ts';
 import { stripeParkedCollection } from './stripe-parked.schema.ts';
 import { stripePaymentCollection } from './stripe-payment.schema.ts';
 import { createStripePayments } from './stripe-payments.service.ts';
+import { stripePayoutCollection } from './stripe-payout.schema.ts';
 import { createStripeReconciler, stripeReconciliationCollection } from './stripe-reconciler.ts';
+import { createStripeRecords } from './stripe-records.service.ts';
 import { createStripeSync } from './stripe-sync.ts';
 
 export interface StripeServicesOptions {
@@ -33,6 +35,7 @@ export const stripeCollections = [
   stripeCustomerCollection,
   stripeInvoiceCollection,
   stripePaymentCollection,
+  stripePayoutCollection,
   stripeParkedCollection,
   stripeReconciliationCollection,
 ];
@@ -49,6 +52,7 @@ export const createStripeServices = (options: StripeServicesOptions) => {
     subscriptions: database.tenants(subscriptionCollection),
     invoices: database.tenants(stripeInvoiceCollection),
     stripePayments: database.tenants(stripePaymentCollection),
+    payouts: database.tenants(stripePayoutCollection),
     payments: database.tenants(paymentCollection),
     makeEvent,
     livemode: client.livemode,
@@ -64,6 +68,7 @@ export const createStripeServices = (options: StripeServicesOptions) => {
     stripeReconciler: createStripeReconciler({ database, states, client, kinds, makeEvent, clock }),
     stripePayments: createStripePayments({ client, accounts, newId, clock }),
     stripeBalances: createStripeBalances({ client, accounts, ledger, clock }),
+    stripeRecords: createStripeRecords(kinds),
     stripeBilling: createStripeBilling({ database, client, accounts, kinds, sync, newId }),
     makeEvent,
   };

@@ -70,6 +70,7 @@ export const parameters = {
     expand,
   }),
   listOfIntent: z.strictObject({ ...list, created, payment_intent: id.optional() }),
+  listPayouts: z.strictObject({ ...list, created, status: text.optional() }),
   createCheckout: z.strictObject({
     mode: z.enum(['payment', 'subscription', 'setup']),
     line_items: z.array(price).min(1).max(100),

@@ -129,7 +129,7 @@ export const workerSide = async (server: StripeServer, account: string, clock: M
     },
     /** Records without when they were read, the books, and the effects by their natural keys. */
     state: async () => {
-      const { customer, subscription, invoice, payment } = steady.services.stripeSyncKinds;
+      const { customer, subscription, invoice, payment, payout } = steady.services.stripeSyncKinds;
       const plain = <T extends StripeRecord>(items: readonly { readonly id: string; readonly value: T }[]) =>
         items.map(({ id, value }) => {
           const booked = value.booked?.toSorted();
@@ -146,6 +146,7 @@ export const workerSide = async (server: StripeServer, account: string, clock: M
         subscriptions: plain((await subscription.records.of(tenant).query({ limit: 1000 })).items),
         invoices: plain((await invoice.records.of(tenant).query({ limit: 1000 })).items),
         payments: plain((await payment.records.of(tenant).query({ limit: 1000 })).items),
+        payouts: plain((await payout.records.of(tenant).query({ limit: 1000 })).items),
         effects: effects.map(({ id, type, data }) => ({ id, type, data })).sort((a, b) => (a.id < b.id ? -1 : 1)),
         entries: entries.map(({ id, account, amount }) => `${id} ${account} ${amount}`).sort(),
         balances: Object.fromEntries(euros?.items.map(({ account, debit, credit }) => [account, debit - credit]) ?? []),
@@ -190,7 +191,7 @@ const notYetEuros = ({ charges }: AccountState): number =>
     .reduce((sum, one) => sum + one.amount_captured, 0);
 
 /** What the books have to say in the end, as Stripe itself has it. */
-const bySideOfStripe = ({ transactions, invoices, customers, deleted }: AccountState) => {
+const bySideOfStripe = ({ transactions, invoices, customers, payouts, deleted }: AccountState) => {
   const open = (status: string): number =>
     [...invoices.values()].filter((one) => one.status === status).reduce((sum, one) => sum + one.amount_remaining, 0);
   const credit = [...customers.values()].reduce((sum, { balance }) => sum + balance, 0);
@@ -198,6 +199,9 @@ const bySideOfStripe = ({ transactions, invoices, customers, deleted }: AccountS
     [pending]: [...transactions.values()]
       .filter(({ currency }) => currency === 'eur')
       .reduce((sum, { net }) => sum + net, 0),
+    'test:bank:stripe': [...payouts.values()]
+      .filter(({ status }) => status !== 'failed')
+      .reduce((sum, { amount }) => sum + amount, 0),
     'test:receivable:stripe': open('open'),
     'test:losses:bad-debt': open('uncollectible'),
     // Of who is deleted Stripe knows nothing any more.

@@ -108,6 +108,10 @@ export const operations: readonly Operation[] = [
     const of = [...state.disputes.values()].filter((one) => one.payment_intent === params.payment_intent);
     return page('/v1/disputes', of, params);
   }),
+  operation('GET', 'payouts', parameters.listPayouts, (state, params) =>
+    page('/v1/payouts', [...state.payouts.values()], params),
+  ),
+  operation('GET', 'payouts/:id', retrieve, (state, _params, id) => find(state.payouts, id)),
   operation('POST', 'checkout/sessions', parameters.createCheckout, billing.createCheckout),
   operation('GET', 'checkout/sessions/:id', retrieve, (state, _params, id) => find(state.sessions, id)),
   operation('POST', 'billing_portal/sessions', parameters.createPortal, (state, params) => {

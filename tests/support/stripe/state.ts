@@ -73,6 +73,17 @@ export interface BalanceTransaction extends Kept {
   readonly type: string;
 }
 
+export interface Payout extends Kept {
+  readonly amount: number;
+  readonly currency: string;
+  readonly arrival_date: number;
+  readonly method: 'standard' | 'instant';
+  readonly status: string;
+  readonly failure_code: string | null;
+  readonly balance_transaction: string;
+  readonly failure_balance_transaction: string | null;
+}
+
 export interface Dispute extends Kept {
   readonly amount: number;
   readonly currency: string;
@@ -231,6 +242,7 @@ export interface AccountState {
   readonly refunds: Map<string, Refund>;
   readonly transactions: Map<string, BalanceTransaction>;
   readonly disputes: Map<string, Dispute>;
+  readonly payouts: Map<string, Payout>;
   readonly prices: Map<string, Price>;
   readonly subscriptions: Map<string, Subscription>;
   readonly invoices: Map<string, Invoice>;
@@ -254,6 +266,7 @@ export const collectionsOf = (state: AccountState): readonly ReadonlyMap<string,
   state.refunds,
   state.transactions,
   state.disputes,
+  state.payouts,
   state.prices,
   state.subscriptions,
   state.invoices,

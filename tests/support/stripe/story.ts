@@ -29,6 +29,7 @@ import {
   tellFee,
   withholdFee,
 } from './payments.ts';
+import { arrive, balanceOf, failPayout, makePayout } from './payouts.ts';
 import type {
   AccountState,
   Charge,
@@ -37,6 +38,7 @@ import type {
   Dispute,
   Intent,
   Invoice,
+  Payout,
   Refund,
   Subscription,
 } from './state.ts';
@@ -57,6 +59,8 @@ interface Cast {
   readonly unsettled: Charge | undefined;
   readonly refund: Refund | undefined;
   readonly dispute: Dispute | undefined;
+  /** Not sent back. */
+  readonly payout: Payout | undefined;
 }
 
 const castOf = (state: AccountState): Cast => {
@@ -75,6 +79,7 @@ const castOf = (state: AccountState): Cast => {
     unsettled: charges.find(({ balance_transaction }) => balance_transaction === null),
     refund: [...state.refunds.values()].find(({ status }) => status === 'succeeded'),
     dispute: [...state.disputes.values()].find(({ status }) => status === 'needs_response'),
+    payout: [...state.payouts.values()].findLast(({ status }) => status !== 'failed'),
     note: [...state.creditNotes.values()].find(
       ({ status, invoice }) => status !== 'void' && state.invoices.get(invoice)?.status === 'open',
     ),
@@ -157,6 +162,10 @@ const steps = {
   dispute: ({ state, charged }) => charged && openDispute(state, charged.payment_intent),
   'dispute-won': ({ state, dispute }) => dispute && closeDispute(state, dispute.id, 'won'),
   'dispute-lost': ({ state, dispute }) => dispute && closeDispute(state, dispute.id, 'lost'),
+  payout: ({ state }) => balanceOf(state) !== 0 && makePayout(state, balanceOf(state)),
+  'payout-instant': ({ state }) => balanceOf(state) > 500 && makePayout(state, balanceOf(state) - 200, 'instant'),
+  'payout-arrives': ({ state, payout }) => payout && arrive(state, payout.id),
+  'payout-fails': ({ state, payout }) => payout && failPayout(state, payout.id),
   'void-credit-note': ({ state, note }) => note && voidCreditNote(state, note.id),
 } satisfies Record<string, (cast: Cast) => unknown>;
 
@@ -194,6 +203,9 @@ const episodes: readonly (readonly StoryStep[])[] = [
   ['direct-krona', 'dispute', 'dispute-won'],
   ['direct-krona', 'dispute', 'dispute-lost'],
   ['direct', 'dispute', 'refund', 'dispute-won'],
+  ['direct', 'payout', 'payout-arrives', 'payout-fails'],
+  ['direct', 'payout-instant', 'payout-fails', 'payout'],
+  ['payout', 'dispute', 'payout', 'payout-arrives'],
 ];
 
 export const storyOf = (maxEpisodes: number): fc.Arbitrary<readonly StoryStep[]> =>
