@@ -48,7 +48,8 @@ const byId = <T extends object>(found: readonly (Stored<T> | undefined)[]): Read
 
 const unique = (ids: readonly string[]): readonly string[] => [...new Set(ids)];
 
-const pricesOf = ({ items, billedUsage, scheduled }: Subscription): readonly string[] => [
+const pricesOf = ({ items, chargedItems, billedUsage, scheduled }: Subscription): readonly string[] => [
+  ...(chargedItems ?? []).map(({ price }) => price),
   ...items.map(({ price }) => price),
   ...billedUsage.map(({ price }) => price),
   ...(scheduled?.items ?? []).map(({ price }) => price),

@@ -33,7 +33,8 @@ export interface Totals {
 }
 
 export type Discount = Pick<Coupon, 'discount' | 'products'>;
-type Discountable = Pick<Charge, 'product' | 'amount' | 'discountable'>;
+/** What discounts are reckoned on. */
+export type Discountable = Pick<Charge, 'product' | 'amount' | 'discountable'>;
 
 const holdsFor = ({ products }: Discount, { product, discountable }: Discountable): boolean =>
   discountable && (products.length === 0 || (product !== null && products.includes(product)));

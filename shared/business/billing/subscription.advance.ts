@@ -67,6 +67,7 @@ export const inPeriod = (
     ...subscription,
     anchor: isoTime(anchor),
     period,
+    chargedItems: null,
     periodFrom: isoTime(periodStart(anchor, interval, period, timeZone)),
     periodTo: isoTime(to),
     nextActionAt: dueAt(items, to, context),

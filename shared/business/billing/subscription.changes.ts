@@ -11,8 +11,15 @@ import type { DraftLine } from './invoice.schema.ts';
 import type { BillingContext } from './settings.service.ts';
 import { inPeriod, itemsOf, lineInput, type Step, spanOf } from './subscription.advance.ts';
 import { closesAt, closingUsage } from './subscription.closing.ts';
-import { afterChange, heldDiscounts, inNextPeriod } from './subscription.discounts.ts';
-import { type Offers, oneTimeLines, prorationLines, recurringLines, schemeOf } from './subscription.lines.ts';
+import { afterProration, heldDiscounts, inNextPeriod } from './subscription.discounts.ts';
+import {
+  chargedOf,
+  type Offers,
+  oneTimeLines,
+  prorationLines,
+  recurringLines,
+  schemeOf,
+} from './subscription.lines.ts';
 import type {
   Item,
   NewSubscription,
@@ -141,6 +148,7 @@ export const started = (
     billedUsage: [],
     invoices: 0,
     failures: 0,
+    chargedItems: null,
     nextActionAt: isoTime(anchor),
   };
   const once = oneTimeLines(wanted.once, lineInput(subscription, offers));
@@ -215,8 +223,9 @@ export const changedNow = (subscription: Subscription, change: SubscriptionChang
     return { next: begun, lines: [...subscription.pending, ...credits, ...once, ...charges] };
   }
   const lines = isProrated ? prorationLines(subscription, items, context.now, discounts, input) : [];
-  const given = afterChange(subscription, items, { coupons: on.coupons, isProrated }, input);
-  const next = { ...changed, discounts: given };
+  const given = isProrated ? afterProration(subscription, items, on.coupons, input) : subscription.discounts;
+  const chargedItems = isProrated ? null : [...chargedOf(subscription)];
+  const next = { ...changed, discounts: given, chargedItems };
   return change.proration === 'invoice-now'
     ? { next: { ...next, pending: [] }, lines: [...subscription.pending, ...lines, ...once] }
     : { next: { ...next, pending: kept([...subscription.pending, ...lines, ...once]) }, lines: [] };

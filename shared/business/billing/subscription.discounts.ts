@@ -2,8 +2,8 @@ import { money } from '../../kernel/money.ts';
 import type { Coupon } from './coupon.schema.ts';
 import type { AppliedDiscount } from './invoice.draft.ts';
 import type { DraftLine } from './invoice.schema.ts';
-import { type Discount, discountsOf } from './invoice.totals.ts';
-import { type Discountable, heldCharges, type LineInput } from './subscription.lines.ts';
+import { type Discount, type Discountable, discountsOf } from './invoice.totals.ts';
+import { chargedOf, heldCharges, type LineInput } from './subscription.lines.ts';
 import type { Item, Subscription } from './subscription.schema.ts';
 
 type Coupons = ReadonlyMap<string, Coupon>;
@@ -75,20 +75,17 @@ export const afterInvoice = (
   return { ...subscription, discounts };
 };
 
-/**
- * The discounts of the period after a change in the middle of it. Where it is prorated, they are in its amounts; where
- * it is not, what was held at a discount before is not given at one again.
- */
-export const afterChange = (
+/** The discounts of the period after a change in the middle of it that is prorated: they are in its amounts. */
+export const afterProration = (
   subscription: Subscription,
   after: readonly Item[],
-  { coupons, isProrated }: { readonly coupons: Coupons; readonly isProrated: boolean },
+  coupons: Coupons,
   input: LineInput,
 ): Discounts => {
-  const { discounts, currency, items } = subscription;
+  const { discounts, currency } = subscription;
   const all = heldIn(subscription, coupons);
   if (all.length === 0) return discounts;
-  const [before, now] = [items, after].map((held) =>
+  const [before, now] = [chargedOf(subscription), after].map((held) =>
     offEach(
       heldCharges(held, input),
       all.map((one) => one.held),
@@ -98,8 +95,7 @@ export const afterChange = (
   return discounts.map((one) => {
     const i = all.findIndex(({ id }) => id === one.coupon);
     const [had, has] = [before?.[i] ?? 0, now?.[i] ?? 0];
-    if (isProrated) return had === 0 && has === 0 ? one : { ...one, taken: true };
-    return { ...one, elsewhere: one.elsewhere + Math.max(0, had - has) };
+    return had === 0 && has === 0 ? one : { ...one, taken: true };
   });
 };
 

@@ -4,7 +4,7 @@ import { badField } from './billing.fields.ts';
 import { localDay, shiftDay, startOfDay } from './calendar.ts';
 import type { Offer } from './catalogue.service.ts';
 import type { DraftLine } from './invoice.schema.ts';
-import { type Discount, discountsOf } from './invoice.totals.ts';
+import { type Discount, type Discountable, discountsOf } from './invoice.totals.ts';
 import { type Priced, priceOf } from './price.amount.ts';
 import type { Scheme } from './price.schema.ts';
 import { type Held, prorate, type Span, seatsOf } from './proration.ts';
@@ -199,9 +199,6 @@ const correctionLine = (before: BilledUsage, quantity: number, input: LineInput)
   };
 };
 
-/** What discounts are reckoned on. */
-export type Discountable = Parameters<typeof discountsOf>[0][number];
-
 const inAdvance = (items: readonly Item[]): readonly Item[] => items.filter(({ meter }) => meter === null);
 
 /** What a whole period of what is held in advance costs before discounts. */
@@ -229,6 +226,9 @@ const heldOf = (items: readonly Item[], discounts: readonly Discount[], input: L
   });
 };
 
+/** What the current period is paid for: whatever is given back is of that. */
+export const chargedOf = ({ chargedItems, items }: Subscription): readonly Item[] => chargedItems ?? items;
+
 /** What a change in the middle of the current period costs, discounts of the period included. */
 export const prorationLines = (
   subscription: Subscription,
@@ -238,7 +238,7 @@ export const prorationLines = (
   input: LineInput,
 ): readonly DraftLine[] => {
   const period = { from: Date.parse(subscription.periodFrom), to: Date.parse(subscription.periodTo) };
-  const [old, next] = [subscription.items, after].map((items) => heldOf(items, discounts, input));
+  const [old, next] = [chargedOf(subscription), after].map((items) => heldOf(items, discounts, input));
   return prorate(old ?? [], next ?? [], { period, at, timeZone: subscription.timeZone }).map((line) => ({
     ...ofOffer(offerOf(input.offers, line.price)),
     kind: line.kind,

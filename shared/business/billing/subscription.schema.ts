@@ -105,6 +105,8 @@ const shape = {
 export const subscriptionSchema = z.object({
   ...shape,
   discounts: z.array(heldDiscountSchema).max(maxDiscounts),
+  /** What the current period is paid for, where that is something else than `items`: they were changed without proration. */
+  chargedItems: z.array(itemSchema).max(20).nullable().default(null),
   billedUsage: z.array(billedUsageSchema).max(1_000),
   /** Invoices made so far: the next one's id is derived from it. */
   invoices: z.int().min(0),
@@ -136,7 +138,7 @@ export const billingSubscriptionCollection = tenantCollection<Subscription>({
       ],
     },
   ],
-  unindexed: ['items', 'discounts', 'pending', 'scheduled', 'billedUsage', 'interval', 'problem'],
+  unindexed: ['items', 'chargedItems', 'discounts', 'pending', 'scheduled', 'billedUsage', 'interval', 'problem'],
 });
 
 export const subscriptionChangeSchema = z

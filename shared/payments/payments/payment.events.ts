@@ -14,6 +14,8 @@ const paymentData = z.object({
   currency: z.string(),
   /** Why it failed, where the gateway says so. */
   decline: z.string().nullable(),
+  /** Our id of the refund, where it is about one. */
+  refund: z.string().optional(),
 });
 export type PaymentEventData = z.infer<typeof paymentData>;
 

@@ -41,6 +41,8 @@ export interface PaymentFact {
   /** What moves the other way in another currency: money that was changed. */
   readonly against?: Money;
   readonly event?: EventType<PaymentEventData>;
+  /** The refund that it is about, by the gateway's id or by ours. */
+  readonly refund?: string;
 }
 
 /** The accounts of the chart that a gateway's payments are booked on. */
@@ -126,9 +128,10 @@ const moneyFacts = (gateway: GatewayName, remote: GatewayPayment): readonly Paym
   }
   for (const { reference, amount, status } of remote.refunds) {
     facts.push({ key: `refund:${reference}:made`, amount, move: [customers, pending] });
-    if (status === 'succeeded') facts.push({ key: `refund:${reference}:succeeded`, amount, event: paymentRefunded });
+    const about = { amount, refund: reference };
+    if (status === 'succeeded') facts.push({ ...about, key: `refund:${reference}:succeeded`, event: paymentRefunded });
     if (status === 'failed') {
-      facts.push({ key: `refund:${reference}:failed`, amount, move: [pending, customers], event: refundFailed });
+      facts.push({ ...about, key: `refund:${reference}:failed`, move: [pending, customers], event: refundFailed });
     }
   }
   return [
@@ -175,12 +178,13 @@ export const eventOf = (
   tenant: string,
   id: string,
   payment: Payment,
-  { key, amount, event }: PaymentFact,
+  { key, amount, event, refund: about }: PaymentFact,
 ): DomainEvent[] => {
   if (event === undefined) return [];
   const { reference, customer, gateway, mode, decline } = payment;
   const money = amount ?? payment;
-  const data = { payment: id, reference, customer, gateway, mode, decline };
+  const refund = payment.refunds.find((one) => about !== undefined && [one.gatewayReference, one.id].includes(about))?.id;
+  const data = { payment: id, reference, customer, gateway, mode, decline, ...(refund === undefined ? {} : { refund }) };
   return [
     makeEvent(event, {
       id: derivedId('evt', tenant, id, key),
