@@ -28,6 +28,7 @@ import {
   parkedPaymentCollection,
   paymentCollection,
   paymentWatchCollection,
+  watchedAt,
 } from './payments/payment.schema.ts';
 import { createPaymentService } from './payments/payment.service.ts';
 import { createPaymentSync } from './payments/payment.sync.ts';
@@ -87,7 +88,13 @@ export const createPayments = (options: PaymentsOptions) => {
     ...options,
     accounts: database.tenants(gatewayAccountCollection),
     index: accountIndex,
-    openPayments: async (tenant, account) => (await payments.of(tenant).aggregate({ where: openAt(account) })).count,
+    open: async (tenant, account) => {
+      const [open, watched] = await Promise.all([
+        payments.of(tenant).aggregate({ where: openAt(account) }),
+        watches.aggregate({ where: watchedAt(tenant, account) }),
+      ]);
+      return { payments: open.count, refunds: watched.count - open.count };
+    },
   });
   const routingRules = createRoutingRules({ ...options, rules: database.tenants(routingRuleCollection) });
   const bookedBesides = bookedByStripe(database.tenants(stripePaymentCollection));

@@ -59,8 +59,8 @@ export interface GatewayAccountOptions {
   readonly index: Store<AccountIndex>;
   readonly openGateway: OpenGateway;
   readonly isSandbox: (tenant: string) => Promise<boolean>;
-  /** How many payments at an account are not final. */
-  readonly openPayments: (tenant: string, account: string) => Promise<number>;
+  /** How many payments at an account are not final, and of how many others something is still paid back. */
+  readonly open: (tenant: string, account: string) => Promise<{ readonly payments: number; readonly refunds: number }>;
   /** Says to whom webhooks of an account belong. Fails with `already-exists`. */
   readonly claim: (gateway: GatewayName, account: GatewayAccountIdentity, tenant: string) => Promise<void>;
   readonly audit: Pick<AuditLog, 'record'>;
@@ -75,7 +75,7 @@ const noAccount = () => new OmniError('not-found', 'There is no such gateway acc
 export const indexId = (tenant: string, id: string): string => derivedId('gai', tenant, id);
 
 export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAccountService => {
-  const { database, accounts, index, openGateway, isSandbox, openPayments, claim, audit, clock } = options;
+  const { database, accounts, index, openGateway, isSandbox, claim, audit, clock } = options;
   /** By tenant, account and revision: an adapter remembers how its gateway is. */
   const opened = new Map<string, Promise<Gateway>>();
 
@@ -186,10 +186,14 @@ export const createGatewayAccounts = (options: GatewayAccountOptions): GatewayAc
     },
     remove: async (actor, id) => {
       const { revision } = await find(actor.tenant, id);
-      const open = await openPayments(actor.tenant, id);
+      const { payments: open, refunds } = await options.open(actor.tenant, id);
+      const many = (count: number, what: string): string => (count === 1 ? `1 ${what} is` : `${count} ${what}s are`);
       if (open > 0) {
-        const payments = open === 1 ? '1 payment is' : `${open} payments are`;
-        const message = `${payments} still open there. Cancel them, or disable the account until they have ended.`;
+        const message = `${many(open, 'payment')} still open there. Cancel them, or disable the account until they have ended.`;
+        throw new OmniError('precondition-failed', message);
+      }
+      if (refunds > 0) {
+        const message = `${many(refunds, 'payment')} still being paid back there. Disable the account until that has ended.`;
         throw new OmniError('precondition-failed', message);
       }
       await database.transaction(async (transaction) => {

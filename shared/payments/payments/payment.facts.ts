@@ -183,8 +183,18 @@ export const eventOf = (
   if (event === undefined) return [];
   const { reference, customer, gateway, mode, decline } = payment;
   const money = amount ?? payment;
-  const refund = payment.refunds.find((one) => about !== undefined && [one.gatewayReference, one.id].includes(about))?.id;
-  const data = { payment: id, reference, customer, gateway, mode, decline, ...(refund === undefined ? {} : { refund }) };
+  const refund = payment.refunds.find(
+    (one) => about !== undefined && [one.gatewayReference, one.id].includes(about),
+  )?.id;
+  const data = {
+    payment: id,
+    reference,
+    customer,
+    gateway,
+    mode,
+    decline,
+    ...(refund === undefined ? {} : { refund }),
+  };
   return [
     makeEvent(event, {
       id: derivedId('evt', tenant, id, key),

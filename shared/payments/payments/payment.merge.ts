@@ -154,7 +154,8 @@ export const refundRefused = (local: Payment, { id, amount, currency }: Refund, 
   const refunds = local.refunds.map((refund) =>
     refund.id === id ? { ...refund, status: 'failed' as const, detail: 'refused' as const } : refund,
   );
-  const fact: PaymentFact = { key: `refund:${id}:refused`, amount: { amount, currency }, event: refundFailed };
+  const money = { amount, currency };
+  const fact: PaymentFact = { key: `refund:${id}:refused`, amount: money, event: refundFailed, refund: id };
   return endedBy(local, fact, { refunds }, now);
 };
 

@@ -96,6 +96,22 @@ describe('a refund whose answer was lost', () => {
   });
 });
 
+describe('a refund that is under way', () => {
+  it('keeps its account from being removed, until it has ended', async () => {
+    const { paymentService, gatewayAccounts, id, there } = await paid();
+    sandbox.fail({ on: 'refund', kind: 'lose-answer' });
+    await expect(paymentService.refund(acme, id, half)).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(gatewayAccounts.remove(acme, 'acmepay-test')).rejects.toMatchObject({
+      code: 'precondition-failed',
+      message: expect.stringContaining('1 payment is still being paid back'),
+    });
+    await paymentService.pursue('acme', id);
+    expect(there()).toMatchObject([{ amount: 1_000 }]);
+    await gatewayAccounts.remove(acme, 'acmepay-test');
+    expect(await gatewayAccounts.list(acme)).toEqual([]);
+  });
+});
+
 describe('a refund that the gateway does not make', () => {
   const refusedOnce = async () => {
     const world = await paid();
@@ -112,7 +128,7 @@ describe('a refund that the gateway does not make', () => {
     expect(await paymentService.refund(acme, id, half)).toMatchObject({ status: 'failed', detail: 'refused' });
     await paymentService.pursue('acme', id);
     const told = (await emitted()).filter(({ type }) => type === 'payments.refund.failed');
-    expect(told).toMatchObject([{ data: { payment: id, amount: 1_000, currency: 'EUR' } }]);
+    expect(told).toMatchObject([{ data: { payment: id, refund: expect.stringMatching(/^ref_/), amount: 1_000 } }]);
     expect((await paymentService.timeline(acme, id)).map(({ key }) => key)).toContainEqual(
       expect.stringMatching(/^refund:ref_\w+:refused$/),
     );

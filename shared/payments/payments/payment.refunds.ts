@@ -69,7 +69,7 @@ export const createRefunds = (options: RefundOptions) => {
     const next = { ...value, refunds: [...value.refunds, refund], updatedAt: isoTime(clock.now()) };
     await database.transaction((transaction) => {
       transaction.update(payments.of(tenant), id, next, { revision });
-      startWatch(transaction, watches, { tenant, id, now: clock.now(), wait: 'asked' });
+      startWatch(transaction, watches, { tenant, id, account: value.account, now: clock.now(), wait: 'asked' });
     });
     return { refund, isNew: true };
   };

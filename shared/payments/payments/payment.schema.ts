@@ -270,9 +270,17 @@ export const openAt = (account: string): readonly Filter[] => [
   { field: 'status', op: 'in', value: ['created', 'requires-action', 'pending', 'authorised'] },
 ];
 
+/** Watches of payments at an account: of such as are not final, or of which something is still paid back. */
+export const watchedAt = (tenant: string, account: string): readonly Filter[] => [
+  { field: 'tenant', op: '==', value: tenant },
+  { field: 'account', op: '==', value: account },
+];
+
 const watchSchema = z.object({
   tenant: z.string(),
   payment: z.string(),
+  /** Of the payment, once it has one. Absent in what an earlier release wrote. */
+  account: z.string().optional(),
   /** When it is to be looked after. */
   dueAt: z.iso.datetime(),
   /** Since when nothing has changed. Absent in what an earlier release wrote. */

@@ -236,7 +236,7 @@ export const createPaymentService = (options: PaymentServiceOptions): PaymentSer
       try {
         await database.transaction((transaction) => {
           transaction.create(payments.of(tenant), id, draft);
-          startWatch(transaction, watches, { tenant, id, now: clock.now(), wait: 'asked' });
+          startWatch(transaction, watches, { tenant, id, account: draft.account, now: clock.now(), wait: 'asked' });
         });
       } catch (error) {
         if (!isOmniError(error, 'already-exists')) throw error;

@@ -26,10 +26,12 @@ const stage = ({ status, facts, refunds }: Payment): string =>
 export const startWatch = (
   transaction: Transaction,
   watches: Store<PaymentWatch>,
-  { tenant, id, now, wait }: { tenant: string; id: string; now: number; wait: keyof typeof first },
+  watch: { tenant: string; id: string; account: string | null; now: number; wait: keyof typeof first },
 ): void => {
+  const { tenant, id, account, now, wait } = watch;
   const times = { since: isoTime(now), dueAt: isoTime(now + first[wait]) };
-  transaction.increment(watches, watchId(tenant, id), { rounds: 1 }, { tenant, payment: id, ...times });
+  const fields = { tenant, payment: id, ...(account === null ? {} : { account }), ...times };
+  transaction.increment(watches, watchId(tenant, id), { rounds: 1 }, fields);
 };
 
 /**
@@ -44,7 +46,8 @@ export const keepWatch = (
   const { tenant, id, before, next, now } = change;
   if (isSettled(next)) transaction.delete(watches, watchId(tenant, id));
   else if (stage(before) !== stage(next)) {
-    startWatch(transaction, watches, { tenant, id, now, wait: isAsked(next) ? 'asked' : 'others' });
+    const { account } = next;
+    startWatch(transaction, watches, { tenant, id, account, now, wait: isAsked(next) ? 'asked' : 'others' });
   }
 };
 
