@@ -20,6 +20,8 @@ export const tenantKey = 'omni_tenant';
 export const intentExpansion = ['latest_charge.balance_transaction'];
 
 const pageSize = 100;
+/** What belongs to one object, with page after page of it: more of it is a mistake, or an attack. */
+export const allOfIt = { limit: 1_000 } as const;
 
 /** What lists an intent's refunds and disputes, with what each moves of the account's balance. */
 export const refundsOf = (intent: string) => ({

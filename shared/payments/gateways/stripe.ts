@@ -6,6 +6,7 @@ import { platformAccount, type StripeClient } from './stripe.client.ts';
 import { stripeErrorOf } from './stripe.errors.ts';
 import { roundedFromStripe, stripeCurrencies, stripeDigits, toStripe } from './stripe.money.ts';
 import {
+  allOfIt,
   disputesOf,
   intentExpansion,
   isDisputed,
@@ -155,12 +156,14 @@ export const stripeGateway = ({ client, account, clock, paymentMethodTypes }: St
   const whole = async (intent: Stripe.PaymentIntent): Promise<GatewayPayment> => {
     if (intent.latest_charge === null) return paymentOf(intent);
     const [refunds, disputes] = await Promise.all([
-      call(undefined, (stripe, options) => stripe.refunds.list(refundsOf(intent.id), options)),
+      call(undefined, (stripe, options) =>
+        stripe.refunds.list(refundsOf(intent.id), options).autoPagingToArray(allOfIt),
+      ),
       isDisputed(intent)
         ? call(undefined, (stripe, options) => stripe.disputes.list(disputesOf(intent.id), options))
         : { data: [] },
     ]);
-    return paymentOf(intent, refunds.data, disputes.data);
+    return paymentOf(intent, refunds, disputes.data);
   };
 
   const read = (reference: string): Promise<Stripe.PaymentIntent> =>

@@ -5,6 +5,7 @@ import type { DomainEvent } from '../../kernel/event.ts';
 import type { TenantStore } from '../../store/store.ts';
 import type { StripeCallOptions } from '../gateways/stripe.client.ts';
 import { roundedFromStripe } from '../gateways/stripe.money.ts';
+import { allOfIt } from '../gateways/stripe.payment.ts';
 import { stripeInvoicePaid } from './stripe.events.ts';
 import { maxLines, type StripeInvoice, stripeInvoiceStatus } from './stripe-invoice.schema.ts';
 import { invoiceFacts } from './stripe-invoice-facts.ts';
@@ -61,12 +62,14 @@ const pageSize = 100;
 /** The first payments come with the invoice; nearly always that is all. */
 const paymentsOf = async (stripe: Stripe, { id, payments }: Stripe.Invoice, options: StripeCallOptions) => {
   if (payments?.has_more !== true) return payments?.data ?? [];
-  return (await stripe.invoicePayments.list({ invoice: id, limit: pageSize }, options)).data;
+  return stripe.invoicePayments.list({ invoice: id, limit: pageSize }, options).autoPagingToArray(allOfIt);
 };
 
 /** A draft has none. That of a note which is void again the invoice says nothing, so they are always asked for. */
 const notesOf = async (stripe: Stripe, { id, status_transitions: at }: Stripe.Invoice, options: StripeCallOptions) =>
-  at.finalized_at === null ? [] : (await stripe.creditNotes.list({ invoice: id, limit: pageSize }, options)).data;
+  at.finalized_at === null
+    ? []
+    : stripe.creditNotes.list({ invoice: id, limit: pageSize }, options).autoPagingToArray(allOfIt);
 
 /** One call for a draft, two for an invoice; what belongs to it is booked with it. */
 export const invoiceKind = (records: TenantStore<StripeInvoice>, makeEvent: MakeEvent): StripeKind<StripeInvoice> => ({

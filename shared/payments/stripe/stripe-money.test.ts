@@ -262,6 +262,21 @@ describe('money that came by Stripe', () => {
     });
   });
 
+  it('is booked with all that was given back of it, however many times, by both domains', async () => {
+    const { books, stripe, server, clock, balances } = await open();
+    const direct = pay(stripe, 20_000);
+    for (let i = 0; i < 120; i += 1) createRefund(stripe, { payment_intent: direct, amount: 100 });
+    expect(await balances()).toMatchObject({ 'customers:unapplied': -8_000 });
+    const payments = paymentsAt('acct_many', databaseOn(embeddedDriver(), { now: clock.now }), books, clock);
+    const { id, gatewayReference } = await payThrough(payments, 20_000, 'EUR');
+    for (let i = 0; i < 120; i += 1) {
+      createRefund(server.of('acct_many'), { payment_intent: gatewayReference ?? '', amount: 100 });
+    }
+    await payments.sync.refresh('acme', id, payments.database.transaction, gatewayReference ?? '');
+    expect(await payments.paymentService.get(actor, id)).toMatchObject({ refunded: 12_000 });
+    expect(await payments.ledger.balance(actor, 'test:customers:unapplied@EUR')).toBe(8_000);
+  });
+
   it('is at the bank once it is paid out, and back at Stripe when the bank sends it back', async () => {
     const { books, stripe, balances } = await open();
     pay(stripe, 20_000);

@@ -2,6 +2,7 @@ import type Stripe from 'stripe';
 import type { TenantStore } from '../../store/store.ts';
 import { roundedFromStripe } from '../gateways/stripe.money.ts';
 import {
+  allOfIt,
   disputesOf,
   intentExpansion,
   isDisputed,
@@ -62,10 +63,10 @@ export const paymentKind = (
     const intent = await stripe.paymentIntents.retrieve(id, { expand: intentExpansion }, options);
     if (!hasMoney(intent)) return undefined;
     const [refunds, disputes] = await Promise.all([
-      stripe.refunds.list(refundsOf(id), options),
+      stripe.refunds.list(refundsOf(id), options).autoPagingToArray(allOfIt),
       isDisputed(intent) ? stripe.disputes.list(disputesOf(id), options) : { data: [] },
     ]);
-    return { record: recordOf(intent, times), facts: factsOf(intent, refunds.data, disputes.data) };
+    return { record: recordOf(intent, times), facts: factsOf(intent, refunds, disputes.data) };
   },
   list: async (stripe, request, options, times) => {
     const params = { ...request, expand: intentExpansion.map((path) => `data.${path}`) };
