@@ -114,7 +114,7 @@ export interface GatewaySettlement {
   readonly reference: string;
   /** In the currency of the payment. */
   readonly of: Money;
-  /** In the currency of the balance, before fees. */
+  /** In the currency of the balance, before fees. It may be less than the least amount of it: 0. */
   readonly as: Money;
 }
 

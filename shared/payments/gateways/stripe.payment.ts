@@ -80,7 +80,7 @@ const feeOf = (intent: Stripe.PaymentIntent): Money | undefined => {
 
 const settlementOf = (movement: Movement, of: Money): readonly GatewaySettlement[] => {
   const transaction = told(movement);
-  if (transaction === undefined || transaction.amount === 0) return [];
+  if (transaction === undefined) return [];
   const as = roundedFromStripe(transaction.amount, transaction.currency);
   return as.currency === of.currency ? [] : [{ reference: transaction.id, of, as }];
 };
@@ -98,7 +98,9 @@ const settlementsOf = (
   }),
   ...disputes.flatMap(({ amount, currency, balance_transactions: movements }) => {
     const of = fromStripe(amount, currency);
-    return movements.flatMap((movement) => settlementOf(movement, movement.amount < 0 ? negate(of) : of));
+    return movements
+      .filter((movement) => movement.amount !== 0)
+      .flatMap((movement) => settlementOf(movement, movement.amount < 0 ? negate(of) : of));
   }),
 ];
 

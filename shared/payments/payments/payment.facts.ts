@@ -1,7 +1,7 @@
 import type { EventType, MakeEvent } from '../../events/define-event.ts';
 import type { DomainEvent } from '../../kernel/event.ts';
 import { derivedId } from '../../kernel/ids.ts';
-import { type Money, negate, subtract } from '../../kernel/money.ts';
+import { isZero, type Money, negate, subtract } from '../../kernel/money.ts';
 import type {
   GatewayDispute,
   GatewayName,
@@ -165,7 +165,10 @@ export const postingOf = (payment: string, book: Book, fact: PaymentFact): Ledge
   return [
     {
       key: derivedId('ltx', payment, key),
-      lines: [...linesOf(debit, credit, amount), ...(against === undefined ? [] : linesOf(credit, debit, against))],
+      lines: [
+        ...linesOf(debit, credit, amount),
+        ...(against === undefined || isZero(against) ? [] : linesOf(credit, debit, against)),
+      ],
       description: `${payment} ${key}`,
       source: payment,
     },

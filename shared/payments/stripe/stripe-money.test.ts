@@ -91,13 +91,18 @@ describe('money that came by Stripe', () => {
     // They come back at 0.0877: 0.03 more.
     expect(await balances()).toMatchObject({ 'gateway:stripe:pending': 1_689 - 874 + 877 });
     expect(await krona()).toEqual({ 'customers:unapplied': -20_000, 'equity:exchange': 20_000 });
+    // 0.05 kr are no cent.
+    createRefund(stripe, { payment_intent: intent, amount: 5 });
+    expect(await balances()).toMatchObject({ 'gateway:stripe:pending': 1_692 });
+    expect(await krona()).toEqual({ 'customers:unapplied': -19_995, 'equity:exchange': 19_995 });
     const dispute = openDispute(stripe, intent);
-    // 200.00 kr at 0.088 are 17.60, and the fee of 15.00 kr is 1.32.
-    expect(await balances()).toMatchObject({ 'gateway:stripe:pending': 1_692 - 1_760 - 132, 'fees:stripe': 53 + 132 });
-    expect(await krona()).toEqual({ 'customers:unapplied': -20_000, 'disputes:stripe': 20_000 });
+    // 200.00 kr at 0.0883 are 17.66, and the fee of 15.00 kr is 1.32.
+    expect(await balances()).toMatchObject({ 'gateway:stripe:pending': 1_692 - 1_766 - 132, 'fees:stripe': 53 + 132 });
+    const disputed = { 'customers:unapplied': -19_995, 'equity:exchange': 19_995 - 20_000 };
+    expect(await krona()).toEqual({ ...disputed, 'disputes:stripe': 20_000 });
     closeDispute(stripe, dispute.id, 'lost');
-    expect(await balances()).toMatchObject({ 'gateway:stripe:pending': -200 });
-    expect(await krona()).toEqual({ 'customers:unapplied': -20_000, 'losses:disputes': 20_000 });
+    expect(await balances()).toMatchObject({ 'gateway:stripe:pending': -206 });
+    expect(await krona()).toEqual({ ...disputed, 'losses:disputes': 20_000 });
   });
 
   it('is booked when the payer comes back from a checkout, before any webhook', async () => {
