@@ -12,6 +12,7 @@ import {
 } from '#tests/support/stripe/convergence.ts';
 import {
   answeredFromMemory,
+  bankedWhenPaid,
   paidAtOnce,
   settledAtFirstSight,
   withoutFailedRefunds,
@@ -112,6 +113,7 @@ describe('the property', () => {
     ['credit notes that are forgotten when they are void', { kinds: withoutVoidNotes }],
     ['refunds that are forgotten when they fail', { kinds: withoutFailedRefunds }],
     ['a currency that is changed only where that is known at first', { kinds: settledAtFirstSight }],
+    ['payouts that are booked when they are called paid', { kinds: bankedWhenPaid }],
     ['losses that are booked by the status of the moment', { kinds: withoutRecovery }],
     ['an answer of Stripe that is not asked for anew', { kinds: answeredFromMemory }],
   ])('finds %s', { timeout: 120_000 }, async (_bug, planted) => {
