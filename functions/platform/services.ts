@@ -48,6 +48,7 @@ import type { Runtime } from '#shared/runtime/runtime.ts';
 import {
   apiKeyCollection,
   authSettingsCollection,
+  couldStillGive,
   createAuditing,
   createAuthSettingsService,
   createLinks,
@@ -140,14 +141,21 @@ const openPeople = (runtime: Runtime) => {
   });
   const appUrlOf = async (tenant: string): Promise<string> =>
     ((await settings.of(tenant)).appUrl ?? config.appUrl).replace(/\/$/, '');
-  const giving = mayStillGive({
+  const giving = {
     users: userStore,
     keys: database.platform(apiKeyCollection),
     serviceAccounts: database.tenants(serviceAccountCollection),
     roles: database.tenants(roleCollection),
     clock,
-  });
-  return { users, audit, membership, appUrlOf, mayStillGive: giving };
+  };
+  return {
+    users,
+    audit,
+    membership,
+    appUrlOf,
+    mayStillGive: mayStillGive(giving),
+    couldStillGive: couldStillGive(giving),
+  };
 };
 
 const openTenancy = (runtime: Runtime) => {

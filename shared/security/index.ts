@@ -1,5 +1,5 @@
 export { bounded, countGateCollection } from './access/bounded.ts';
-export { type Giver, type MayStillGive, mayStillGive } from './access/giving.ts';
+export { type CouldStillGive, couldStillGive, type Giver, type MayStillGive, mayStillGive } from './access/giving.ts';
 export { builtInRoles, permissions } from './access/permissions.ts';
 export {
   customRoleNameSchema,

@@ -35,7 +35,9 @@ const invite = endpoint({
 const list = endpoint({
   method: 'get',
   path,
-  summary: 'List invitations that stand',
+  summary: 'List invitations',
+  description:
+    'All that were neither accepted nor revoked, nor are over. Those that can not be accepted have the `status` `void`.',
   access: read,
   query: pageQuery,
   status: 200,

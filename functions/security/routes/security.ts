@@ -26,7 +26,7 @@ const list = endpoint({
   description: 'The newest first. Filters hold together.',
   access: read,
   query: pageQuery.extend({
-    actor: name.optional().meta({ description: 'Id of a user or key.' }),
+    actor: name.optional().meta({ description: 'Id of a user or key, or `unknown`: who failed a sign-in.' }),
     action: name.optional().meta({ examples: ['security.policy.updated'] }),
     target: name.optional().meta({ description: 'Id of what it was done to.' }),
     from: z.iso.datetime({ precision: 3 }).optional().meta({ description: 'Included.' }),

@@ -24,7 +24,14 @@ export const invitationCollection = tenantCollection<Invitation>({
 
 export const invitationViewSchema = invitationSchema
   .omit({ secretHash: true })
-  .extend({ id: z.string() })
+  .extend({
+    id: z.string(),
+    status: z.enum(['pending', 'void']).meta({
+      description:
+        '`void`: whoever sent it last could not give its roles any more, as their key or service account is revoked, ' +
+        'removed or expired, or they may less by now. Its link is refused for as long. Somebody who may can send it again.',
+    }),
+  })
   .meta({ id: 'Invitation' });
 export type InvitationView = z.infer<typeof invitationViewSchema>;
 

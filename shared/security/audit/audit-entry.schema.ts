@@ -62,7 +62,9 @@ export const auditEntryViewSchema = z
   .object({
     id: z.string(),
     at: contentShape.at,
-    actor: contentShape.actor,
+    actor: contentShape.actor.meta({
+      description: 'Who did it or tried: `anonymous` for who has not shown who they are, as in a failed sign-in.',
+    }),
     action: contentShape.action.meta({ examples: ['security.policy.updated'] }),
     target: contentShape.target,
     outcome: contentShape.outcome,

@@ -14,7 +14,7 @@ import { newId } from '../../kernel/ids.ts';
 import { databaseOn } from '../../store/database.ts';
 import { embeddedDriver } from '../../store/embedded.ts';
 import { nullLogger } from '../../telemetry/index.ts';
-import { userStatusChanged } from '../identity/identity.events.ts';
+import { unknownCaller, userStatusChanged } from '../identity/identity.events.ts';
 import { signInFailed, signInSucceeded } from '../sessions/session.events.ts';
 import { exportDue, rootDue, sealDue, securityEvents } from './audit.events.ts';
 import { type AuditJobServices, exportAudit, keepAuditRoot, recordSecurityEvent, sealAudit } from './audit.jobs.ts';
@@ -165,13 +165,24 @@ describe('what an event becomes', () => {
     },
   );
 
+  const anonymous = { kind: 'anonymous', id: 'unknown' };
+
+  it('is anonymous where it names nobody', async () => {
+    const { auditService, makeEvent, survive } = world();
+    const event = { ...makeEvent(securityEvents, { tenant: 'acme', subject: 'x', data: {} }), type: 'security.x.done' };
+    await survive(recordSecurityEvent, event, killAt(1, 'before'));
+    const { items } = await auditService.list(auditor, { limit: 10 });
+    expect(items).toMatchObject([{ actor: anonymous, target: { id: 'x' } }]);
+  });
+
   it('is anonymous where nobody is known to have done it, and keeps what it says encrypted', async () => {
     const { auditService, makeEvent, survive, rings } = world();
-    const data = { account: 'a'.repeat(64), method: 'pwd', reason: 'unknown-account', device: {} } as const;
+    const account = 'a'.repeat(64);
+    const data = { account, ...unknownCaller, method: 'pwd', reason: 'unknown-account', device: {} } as const;
     const event = makeEvent(signInFailed, { tenant: 'acme', subject: 'a'.repeat(64), data });
     await survive(recordSecurityEvent, event, killAt(1, 'before'));
     const { items } = await auditService.list(auditor, { limit: 10 });
-    expect(items).toMatchObject([{ actor: { kind: 'anonymous' }, outcome: 'failure', data: {}, personal: data }]);
+    expect(items).toMatchObject([{ actor: anonymous, outcome: 'failure', data: {}, personal: data }]);
     await rings.shred('acme', 'a'.repeat(64));
     expect((await auditService.list(auditor, { limit: 10 })).items).toMatchObject([{ personal: null, erased: true }]);
   });

@@ -9,7 +9,7 @@ import { derivedId } from '../../kernel/ids.ts';
 import { canonicalJson } from '../../kernel/json.ts';
 import type { TenantService } from '../../platform/index.ts';
 import type { TenantStore } from '../../store/store.ts';
-import { doneBy } from '../identity/identity.events.ts';
+import { doneBy, unknownCaller } from '../identity/identity.events.ts';
 import { exportDue, fanOutDue, rootDue, sealDue, securityEvents } from './audit.events.ts';
 import type { WriteAuditPart } from './audit.exporter.ts';
 import type { AuditActor, AuditInput, AuditLog } from './audit.log.ts';
@@ -40,17 +40,20 @@ const textIn = (data: DomainEvent['data'], name: string): string | undefined => 
 const outcomeOf = (type: string): AuditInput['outcome'] =>
   /failed$/.test(type) ? 'failure' : /(denied|refused|blocked)$/.test(type) ? 'denied' : 'success';
 
-const doerSchema = z.object({ by: z.string().min(1).max(300), byKind: doneBy.byKind });
+const doerSchema = z.object({
+  by: z.string().min(1).max(300),
+  byKind: z.union([z.literal(unknownCaller.byKind), doneBy.byKind]),
+});
 
 /**
  * `by` did it, as what `byKind` says, where the event names it; else the user whom it is about. Without either nobody
  * is known to have done it.
  */
-const actorOf = ({ tenant, subject, data }: DomainEvent): AuditActor => {
+const actorOf = ({ tenant, data }: DomainEvent): AuditActor => {
   const doer = doerSchema.safeParse(data).data;
   if (doer !== undefined) return { tenant, kind: doer.byKind, id: doer.by };
   const id = textIn(data, 'user');
-  return id === undefined ? { tenant, kind: 'anonymous', id: subject } : { tenant, kind: 'user', id };
+  return id === undefined ? { tenant, kind: unknownCaller.byKind, id: unknownCaller.by } : { tenant, kind: 'user', id };
 };
 
 /** What an event says may all be personal, so all of it is kept under the key of whom it is about. */

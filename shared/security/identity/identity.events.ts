@@ -28,6 +28,13 @@ export const doneBySystem = (name: string) => ({
 });
 /** As `doneBy`, of what is somebody else's deed than its user's only at times. */
 export const doneByAnother = { by: z.string().optional(), byKind: doerKindSchema.optional() };
+/** Who has not shown who they are: a `user` beside it is whom they said to be, and may know nothing of it. */
+export const unknownCaller = { by: 'unknown', byKind: 'anonymous' } as const;
+/** As `doneBy`, of what nobody is known to have done. */
+export const doneByNobody = {
+  by: z.literal(unknownCaller.by).default(unknownCaller.by),
+  byKind: z.literal(unknownCaller.byKind).default(unknownCaller.byKind),
+};
 export const doneByActor = ({ id, kind }: Pick<Actor, 'id' | 'kind'>) => ({ by: id, byKind: kind });
 
 const about = { user: z.string(), device: deviceSchema.default({}) };

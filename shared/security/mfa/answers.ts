@@ -1,7 +1,7 @@
 import { isOmniError, OmniError } from '../../kernel/errors.ts';
 import { sha256 } from '../../kernel/json.ts';
 import type { Database } from '../../store/store.ts';
-import { deviceSchema, type Origin } from '../identity/identity.events.ts';
+import { deviceSchema, type Origin, unknownCaller } from '../identity/identity.events.ts';
 import type { Writes } from '../identity/links.ts';
 import type { Method } from '../sessions/session.schema.ts';
 import type { SignInAttempt, SignInGuard } from '../sessions/sign-in.service.ts';
@@ -104,7 +104,13 @@ export const createAnswers = (options: AnswersOptions): Answers => {
     const event = makeEvent(secondFactorFailed, {
       tenant,
       subject: user.id,
-      data: { ...about, method, purpose: purposeOf(asked), failures: profile.failures },
+      data: {
+        ...about,
+        ...(challenge.value.session === undefined ? unknownCaller : {}),
+        method,
+        purpose: purposeOf(asked),
+        failures: profile.failures,
+      },
     });
     const until = profile.lockedUntil ?? '';
     const mail = blocked ? await notices.tell(tenant, user, { template: 'codes-blocked' }, until) : undefined;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defineEvent } from '../../events/define-event.ts';
-import { deviceSchema, doneBy, doneBySystem } from '../identity/identity.events.ts';
+import { deviceSchema, doneBy, doneByNobody, doneBySystem } from '../identity/identity.events.ts';
 import { factorMethodSchema } from '../policy/security-policy.schema.ts';
 
 const about = { user: z.string(), device: deviceSchema.default({}) };
@@ -11,11 +11,13 @@ export const factorRemoved = defineEvent('security.factor.removed', z.object(fac
 export const backupCodesMade = defineEvent('security.backup-codes.made', z.object(about));
 /** Somebody got in by a code that is there for when all else is lost. */
 export const backupCodeUsed = defineEvent('security.backup-code.used', z.object({ ...about, left: z.int() }));
-/** A first factor was right, and the second one was not. */
+/** A first factor was right, and the second one was not. In a session its user did it; before there is one, who knows. */
 export const secondFactorFailed = defineEvent(
   'security.second-factor.failed',
   z.object({
     ...about,
+    by: doneByNobody.by.unwrap().optional(),
+    byKind: doneByNobody.byKind.unwrap().optional(),
     method: z.enum([...factorMethodSchema.options, 'password']),
     purpose: z.enum(['sign-in', 'step-up', 'enrolment']),
     /** Wrong ones since the last right one. */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defineEvent } from '../../events/define-event.ts';
-import { deviceSchema, doneByAnother } from '../identity/identity.events.ts';
+import { deviceSchema, doneByAnother, doneByNobody } from '../identity/identity.events.ts';
 import { methodSchema } from './session.schema.ts';
 
 export const signInSucceeded = defineEvent(
@@ -16,6 +16,7 @@ export const signInFailed = defineEvent(
     account: z.string().optional(),
     /** Where the address has an account. */
     user: z.string().optional(),
+    ...doneByNobody,
     method: methodSchema,
     reason: z.enum(['wrong-credential', 'unknown-account', 'not-verified', 'disabled', 'not-allowed', 'blocked']),
     device: deviceSchema,

@@ -6,7 +6,7 @@ import { sha256 } from '../../kernel/json.ts';
 import type { TenantService } from '../../platform/index.ts';
 import type { Database, Stored, TenantStore } from '../../store/store.ts';
 import { isActiveTenant } from '../identity/active-tenant.ts';
-import type { Origin } from '../identity/identity.events.ts';
+import { type Origin, unknownCaller } from '../identity/identity.events.ts';
 import type { FoundLink, Links, Writes } from '../identity/links.ts';
 import type { PasswordHasher } from '../identity/password.ts';
 import type { User } from '../identity/user.schema.ts';
@@ -180,6 +180,7 @@ export const createSignInService = (options: SignInOptions): SignInService => {
       tenant,
       subject: user ?? account ?? 'unknown',
       data: {
+        ...unknownCaller,
         method,
         reason,
         device,
