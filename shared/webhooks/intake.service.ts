@@ -44,6 +44,8 @@ export interface IntakeService {
   accept<D extends Readonly<Record<string, unknown>>>(delivery: Delivery<D>): Promise<Accepted>;
   /** Whose an account is; undefined where nobody has connected it, as far as this instance knows. */
   accountOf(provider: Intake['provider'], account: string): Promise<Account | undefined>;
+  /** Of an account that is nobody's: whether the tenant that had it was erased. */
+  isClosed(provider: Intake['provider'], account: string): Promise<boolean>;
   /** Says which tenant an account belongs to. Fails with `already-exists` when it belongs to another. */
   connect(
     provider: Intake['provider'],
@@ -106,11 +108,8 @@ export const createIntakeService = ({
     return standing === 'open';
   };
 
-  /**
-   * Of an account that is found to be nobody's: whether its tenant was erased. In this order, as the tombstone is there
-   * before the account goes.
-   */
-  const isClosed = async (provider: Intake['provider'], account: string): Promise<boolean> =>
+  /** To be asked after the account was looked for: the tombstone is there before that goes. */
+  const isClosed: IntakeService['isClosed'] = async (provider, account) =>
     (await closedAccounts.get(closedAccountId(accountId(provider, account)))) !== undefined;
 
   /** Keeps which webhook the tenant's account has now. */
@@ -169,6 +168,7 @@ export const createIntakeService = ({
       return isTaken ? take(delivery, tenant) : 'ignored';
     },
     accountOf,
+    isClosed,
     connect: async (provider, account, tenant, webhook) => {
       const id = accountId(provider, account);
       const connectedAt = isoTime(clock.now());

@@ -124,6 +124,23 @@ describe.each([
   });
 });
 
+describe('a webhook of PayPal, of which nothing can be verified any more,', () => {
+  const post = (merchant: string) =>
+    request(app, `/webhooks/paypal/${merchant}`, { body: JSON.stringify({ id: 'WH-1', payer: shopper }) });
+
+  it('is acknowledged unread for the account of a tenant that was erased, and for no other', async () => {
+    await runtime.tenants.ensure('erased-paypal', { name: 'x' });
+    const webhook = { id: 'webhook-1', livemode: false };
+    await services.webhooks.connect('paypal', 'MERCHANT1', 'erased-paypal', webhook);
+    expect((await post('MERCHANT1')).status).toBe(400);
+    await erase('erased-paypal');
+    const response = await post('MERCHANT1');
+    expect([response.status, await response.json()]).toEqual([200, { received: 'ignored' }]);
+    expect((await post('MERCHANT2')).status).toBe(404);
+    expect(await naming('MERCHANT1')).toEqual([]);
+  });
+});
+
 describe('the erasure of accounts', () => {
   const there = async (tenant: string, count: number) => {
     const connectedAt = new Date(runtime.clock.now()).toISOString();
