@@ -1,5 +1,11 @@
 import { defineFunction } from '#shared/runtime/function.ts';
-import { accountCollection, intakeCollection, releaseParked, webhooksEraser } from '#shared/webhooks/index.ts';
+import {
+  accountCollection,
+  closedAccountCollection,
+  intakeCollection,
+  releaseParked,
+  webhooksEraser,
+} from '#shared/webhooks/index.ts';
 import { acmepay } from './routes/acmepay.ts';
 import { crypto } from './routes/crypto.ts';
 import { paypal } from './routes/paypal.ts';
@@ -21,7 +27,7 @@ export const webhooks = defineFunction<WebhookServices>({
   ],
   jobs: [releaseParked, webhooksEraser.job],
   schedules: [],
-  collections: [intakeCollection, accountCollection],
+  collections: [intakeCollection, accountCollection, closedAccountCollection],
   secrets: [
     'STRIPE_WEBHOOK_SECRETS',
     'SHOPIFY_WEBHOOK_SECRETS',

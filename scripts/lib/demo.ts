@@ -1,6 +1,11 @@
 import { createServices } from '#functions/payments/services.ts';
 import type { Runtime } from '#shared/runtime/runtime.ts';
-import { accountCollection, createIntakeService, intakeCollection } from '#shared/webhooks/index.ts';
+import {
+  accountCollection,
+  closedAccountCollection,
+  createIntakeService,
+  intakeCollection,
+} from '#shared/webhooks/index.ts';
 import { connectDemo } from './acmepay.ts';
 
 export const demoTenant = 'demo';
@@ -17,6 +22,7 @@ export const makeDemo = async (runtime: Runtime): Promise<{ readonly apiKey: str
     intake: database.platform(intakeCollection),
     bus,
     accounts: database.platform(accountCollection),
+    closedAccounts: database.platform(closedAccountCollection),
     tenants,
     makeEvent,
     clock,

@@ -36,11 +36,11 @@ describe.each([
       for (const key of ['notes/1', 'other/1']) await blobs.of(tenant).put(key, 'x', { contentType: 'text/plain' });
     }
     clock.advance(86_400_000);
-    expect(await eraser.sweep({ database, blobs }, 'acme')).toBe(true);
+    expect(await eraser.sweep({ database, blobs, clock }, 'acme')).toBe(true);
     for (const { key } of (await blobs.of('acme').list({ prefix: 'notes/', limit: 10 })).items) {
       await blobs.of('acme').delete(key);
     }
-    expect(await eraser.sweep({ database, blobs }, 'acme')).toBe(false);
+    expect(await eraser.sweep({ database, blobs, clock }, 'acme')).toBe(false);
     clock.set(Date.parse('2026-01-01T00:00:00.000Z'));
     const left = async (tenant: string) => [
       (await database.tenants(notes).of(tenant).query({ limit: 10 })).items.length,

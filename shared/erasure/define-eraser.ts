@@ -1,6 +1,7 @@
 import type { BlobStore, Blobs } from '../blobs/blobs.ts';
 import { defineEvent, type MakeEvent } from '../events/define-event.ts';
 import { defineJob, type Job } from '../events/define-job.ts';
+import type { Clock } from '../kernel/clock.ts';
 import { derivedId } from '../kernel/ids.ts';
 import type { AnyCollection } from '../store/collection.ts';
 import type { Database } from '../store/store.ts';
@@ -8,8 +9,9 @@ import { continuedSchema, domainErased, tenantErasureDue } from './erasure.event
 
 /** What an eraser works with. */
 export interface Erasing {
-  readonly database: Pick<Database, 'erase' | 'eraseWhere'>;
+  readonly database: Pick<Database, 'erase' | 'eraseWhere' | 'platform' | 'transaction'>;
   readonly blobs: BlobStore;
+  readonly clock: Clock;
 }
 
 export interface ErasureServices {
@@ -23,6 +25,8 @@ export interface EraserDefinition {
   readonly collections: readonly AnyCollection[];
   /** Blobs whose keys begin so. */
   readonly blobPrefixes?: readonly string[];
+  /** By the name of a platform collection, what is to be kept before documents of these ids go. It may be done twice. */
+  readonly leaving?: Readonly<Record<string, (erasing: Erasing, ids: readonly string[]) => Promise<void>>>;
   /** Unique reservations of the tenant, which no domain has for itself. */
   readonly reservations?: true;
 }
@@ -52,14 +56,20 @@ const eraseBlobs = async (blobs: Blobs, prefix: string): Promise<boolean> => {
   return items.length === blobsAtOnce;
 };
 
-const targetsOf = ({ collections, blobPrefixes = [], reservations }: EraserDefinition): readonly Target[] => [
+const erasePlatform = (erasing: Erasing, tenant: string, name: string, leaving: EraserDefinition['leaving']) => {
+  const leave = leaving?.[name];
+  const first = leave && ((ids: readonly string[]) => leave(erasing, ids));
+  return erasing.database.eraseWhere(name, 'tenant', tenant, pageLength, first);
+};
+
+const targetsOf = ({ collections, blobPrefixes = [], reservations, leaving }: EraserDefinition): readonly Target[] => [
   ...collections.map(
     ({ name, scope }): Target => ({
-      erase: async ({ database }, tenant) => {
+      erase: async (erasing, tenant) => {
         const erased =
           scope === 'tenant'
-            ? await database.erase(tenant, name, pageLength)
-            : await database.eraseWhere(name, 'tenant', tenant, pageLength);
+            ? await erasing.database.erase(tenant, name, pageLength)
+            : await erasePlatform(erasing, tenant, name, leaving);
         return erased === pageLength;
       },
     }),
@@ -76,10 +86,11 @@ const targetsOf = ({ collections, blobPrefixes = [], reservations }: EraserDefin
 ];
 
 const isAnythingIn = async (
-  { collections, blobPrefixes = [], reservations }: EraserDefinition,
-  { database, blobs }: Erasing,
+  { collections, blobPrefixes = [], reservations, leaving }: EraserDefinition,
+  erasing: Erasing,
   tenant: string,
 ): Promise<boolean> => {
+  const { database, blobs } = erasing;
   const names = [
     ...collections.filter(({ scope }) => scope === 'tenant').map(({ name }) => name),
     ...(reservations ? ['unique'] : []),
@@ -87,7 +98,7 @@ const isAnythingIn = async (
   const platform = collections.filter(({ scope }) => scope === 'platform');
   const counts = await Promise.all([
     ...names.map((name) => database.erase(tenant, name, pageLength)),
-    ...platform.map(({ name }) => database.eraseWhere(name, 'tenant', tenant, pageLength)),
+    ...platform.map(({ name }) => erasePlatform(erasing, tenant, name, leaving)),
     ...blobPrefixes.map(async (prefix) => (await blobs.of(tenant).list({ prefix, limit: 1 })).items.length),
   ]);
   return counts.some((count) => count > 0);

@@ -33,7 +33,8 @@ export const erasers: readonly Eraser[] = [
 
 /**
  * Platform collections that no eraser empties, and why. `outbox` and `inbox` hold what is under way, for minutes and for
- * two weeks, the latter without content; `rateWindows` are hashes of a minute.
+ * two weeks, the latter without content; `rateWindows` are hashes of a minute; `closedProviderAccounts` are hashes of accounts
+ * whose tenants were erased.
  */
 export const keptCollections = [
   'outbox',
@@ -43,4 +44,5 @@ export const keptCollections = [
   'tenantRecords',
   'tenantErasures',
   'tenantTombstones',
+  'closedProviderAccounts',
 ] as const;

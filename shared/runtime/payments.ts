@@ -16,7 +16,12 @@ import {
   stripeGateway,
 } from '../payments/index.ts';
 import { type AuditLog, publicFetch } from '../security/index.ts';
-import { createIntakeService, intakeCollection, accountCollection as providerAccounts } from '../webhooks/index.ts';
+import {
+  closedAccountCollection,
+  createIntakeService,
+  intakeCollection,
+  accountCollection as providerAccounts,
+} from '../webhooks/index.ts';
 import type { Runtime } from './runtime.ts';
 
 const needed = (credentials: Readonly<Record<string, string>>, field: string): string => {
@@ -74,6 +79,7 @@ export const paymentsOn = (
     intake: database.platform(intakeCollection),
     bus,
     accounts: database.platform(providerAccounts),
+    closedAccounts: database.platform(closedAccountCollection),
     tenants,
     makeEvent,
     clock,

@@ -66,7 +66,8 @@ export const databaseOn = (inner: Driver, options: AdapterOptions): Database => 
       return typeof owner === 'string' ? owner : undefined;
     },
     erase: (tenant, name, limit) => eraseFrom(driver, `${parentOf(tenant)}${name}`, [], limit),
-    eraseWhere: (name, field, value, limit) => eraseFrom(driver, name, [{ field, op: '==', value }], limit),
+    eraseWhere: (name, field, value, limit, first) =>
+      eraseFrom(driver, name, [{ field, op: '==', value }], limit, first),
     ping: () => driver.ping(),
     close: () => driver.close(),
   };
@@ -77,8 +78,10 @@ const eraseFrom = async (
   collection: string,
   where: readonly Filter[],
   limit: number,
+  first?: (ids: readonly string[]) => Promise<void>,
 ): Promise<number> => {
   const found = await driver.query(collection, { where, orderBy: undefined, after: undefined, limit });
+  if (found.length > 0) await first?.(found.map(({ id }) => id));
   if (found.length > 0) await driver.commit(found.map(({ id }) => ({ kind: 'delete', key: { collection, id } })));
   return found.length;
 };

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { OmniError } from '../kernel/errors.ts';
 import {
   anyNotes,
   at,
@@ -401,6 +402,20 @@ export const storeContract = (name: string, makeDatabase: MakeDatabase): void =>
         expect(await database.eraseWhere(owned.name, 'owner', tenant, 1)).toBe(1);
         expect(await database.eraseWhere(owned.name, 'owner', tenant, 10)).toBe(1);
         expect(await all.get(`c${tenant}`)).toBeDefined();
+      });
+
+      it('does first what is to be done before they go, and deletes nothing where that fails', async () => {
+        const all = database.platform(owned);
+        const id = `d${tenant}`;
+        await all.create(id, { owner: tenant });
+        const fails = () => Promise.reject(new OmniError('unavailable', 'down'));
+        await expect(database.eraseWhere(owned.name, 'owner', tenant, 10, fails)).rejects.toThrow('down');
+        const seen: unknown[] = [];
+        const look = async (ids: readonly string[]) => void seen.push(ids, (await all.get(id)) !== undefined);
+        expect(await database.eraseWhere(owned.name, 'owner', tenant, 10, look)).toBe(1);
+        expect(await database.eraseWhere(owned.name, 'owner', tenant, 10, look)).toBe(0);
+        expect(seen).toEqual([[id], true]);
+        expect(await all.get(id)).toBeUndefined();
       });
     });
 

@@ -131,8 +131,17 @@ export interface Database {
    * expired or do not parse, and `unique` reservations. Returns how many there were; fewer than `limit` means the end.
    */
   erase(tenant: string, name: string, limit: number): Promise<number>;
-  /** The same for documents of a platform collection whose `field` is `value`. */
-  eraseWhere(name: string, field: string, value: string, limit: number): Promise<number>;
+  /**
+   * The same for documents of a platform collection whose `field` is `value`. `first` is done before they go, with their
+   * ids; where it fails, or the process ends after it, they are still there and it is done again.
+   */
+  eraseWhere(
+    name: string,
+    field: string,
+    value: string,
+    limit: number,
+    first?: (ids: readonly string[]) => Promise<void>,
+  ): Promise<number>;
   /** Fails with `unavailable` when the store does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;

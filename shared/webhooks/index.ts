@@ -2,6 +2,7 @@ export { acmepayDelivery } from './acmepay.delivery.ts';
 export { acmepayVerifier } from './acmepay.signature.ts';
 export { btcPayDelivery } from './btcpay.delivery.ts';
 export { btcPayVerifier } from './btcpay.signature.ts';
+export { closedAccountCollection } from './closed-account.schema.ts';
 export { releaseParked } from './intake.jobs.ts';
 export { type Account, accountCollection, type Intake, intakeCollection } from './intake.schema.ts';
 export { type Accepted, createIntakeService, type IntakeService } from './intake.service.ts';

@@ -9,6 +9,7 @@ import { derivedId } from '../kernel/ids.ts';
 import { canonicalJson } from '../kernel/json.ts';
 import { type TenantService, tenantStanding } from '../platform/index.ts';
 import type { Database, Store } from '../store/store.ts';
+import { accountId, type ClosedAccount, closedAccountId } from './closed-account.schema.ts';
 import { intakeKeeper } from './intake.keeper.ts';
 import type { Account, Intake } from './intake.schema.ts';
 import { accountConnected } from './webhook.events.ts';
@@ -43,6 +44,8 @@ export interface IntakeService {
   accept<D extends Readonly<Record<string, unknown>>>(delivery: Delivery<D>): Promise<Accepted>;
   /** Whose an account is; undefined where nobody has connected it, as far as this instance knows. */
   accountOf(provider: Intake['provider'], account: string): Promise<Account | undefined>;
+  /** Of an account that is nobody's: whether the tenant that had it was erased. */
+  isClosed(provider: Intake['provider'], account: string): Promise<boolean>;
   /** Says which tenant an account belongs to. Fails with `already-exists` when it belongs to another. */
   connect(
     provider: Intake['provider'],
@@ -57,6 +60,7 @@ export interface IntakeOptions {
   readonly intake: Store<Intake>;
   readonly bus: Pick<Bus, 'publish'>;
   readonly accounts: Store<Account>;
+  readonly closedAccounts: Pick<Store<ClosedAccount>, 'get'>;
   readonly tenants: Pick<TenantService, 'get'>;
   readonly makeEvent: MakeEvent;
   readonly clock: Clock;
@@ -69,13 +73,12 @@ const maxKnown = 10_000;
 /** Half of what jobs remember an event for: what is older is looked up before it is published again. Milliseconds. */
 const old = inboxRetention / 2;
 
-const accountId = (provider: string, account: string): string => `${provider}:${account}`;
-
 export const createIntakeService = ({
   database,
   intake,
   bus,
   accounts,
+  closedAccounts,
   tenants,
   makeEvent,
   clock,
@@ -85,7 +88,7 @@ export const createIntakeService = ({
   const standingOf = tenantStanding({ tenants, clock });
   const known = new Map<string, { readonly account: Account; readonly until: number }>();
 
-  const accountOf = async (provider: string, account: string): Promise<Account | undefined> => {
+  const accountOf = async (provider: Intake['provider'], account: string): Promise<Account | undefined> => {
     const id = accountId(provider, account);
     const trusted = known.get(id);
     if (trusted !== undefined && trusted.until > clock.now()) return trusted.account;
@@ -95,7 +98,7 @@ export const createIntakeService = ({
     known.set(id, { account: found, until: clock.now() + trustFor });
     return found;
   };
-  const tenantOf = async (provider: string, account: string): Promise<string | undefined> =>
+  const tenantOf = async (provider: Intake['provider'], account: string): Promise<string | undefined> =>
     (await accountOf(provider, account))?.tenant;
 
   /** An instance that still knows an account of a tenant that was erased must not write for it. */
@@ -104,6 +107,10 @@ export const createIntakeService = ({
     if (standing === 'closing') throw new OmniError('unavailable', 'Nothing is taken for this tenant at the moment.');
     return standing === 'open';
   };
+
+  /** To be asked after the account was looked for: the tombstone is there before that goes. */
+  const isClosed: IntakeService['isClosed'] = async (provider, account) =>
+    (await closedAccounts.get(closedAccountId(accountId(provider, account)))) !== undefined;
 
   /** Keeps which webhook the tenant's account has now. */
   const renew = async (id: string, tenant: string, webhook: Account['webhook']): Promise<boolean> => {
@@ -156,9 +163,12 @@ export const createIntakeService = ({
   return {
     accept: async (delivery) => {
       const tenant = delivery.tenant ?? (await tenantOf(delivery.provider, delivery.account));
-      return tenant === undefined || (await mayKeep(tenant)) ? take(delivery, tenant) : 'ignored';
+      const isTaken =
+        tenant === undefined ? !(await isClosed(delivery.provider, delivery.account)) : await mayKeep(tenant);
+      return isTaken ? take(delivery, tenant) : 'ignored';
     },
     accountOf,
+    isClosed,
     connect: async (provider, account, tenant, webhook) => {
       const id = accountId(provider, account);
       const connectedAt = isoTime(clock.now());

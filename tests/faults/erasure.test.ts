@@ -117,7 +117,7 @@ const processIn = (there: World, killer?: Killer) => {
     tombstones: database.platform(tombstoneCollection),
     erasers,
     keyEraser,
-    erasing: { database, blobs, makeEvent },
+    erasing: { database, blobs, makeEvent, clock },
     audit,
     makeEvent,
     clock,

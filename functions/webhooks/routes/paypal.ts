@@ -29,10 +29,19 @@ const receive = endpoint({
 
 const unknown = (): OmniError => new OmniError('not-found', 'Nobody has connected this account with a webhook.');
 
+/**
+ * Without its webhook nothing can be verified, and nothing is read. PayPal is only to stop sending what goes to an
+ * account whose tenant was erased.
+ */
+const orUnknown = async (webhooks: WebhookServices['webhooks'], merchant: string) => {
+  if (!(await webhooks.isClosed('paypal', merchant))) throw unknown();
+  return { received: 'ignored' } as const;
+};
+
 export const paypal = ({ webhooks, verifyPayPal, received }: WebhookServices): Route[] => [
   handle(receive, async ({ params: { account: merchant }, rawBody, c }) => {
     const webhook = (await webhooks.accountOf('paypal', merchant))?.webhook;
-    if (webhook === undefined) throw unknown();
+    if (webhook === undefined) return orUnknown(webhooks, merchant);
     await verifyPayPal(rawBody, (name) => c.req.header(name), webhook);
     const { livemode } = webhook;
     const outcome = await webhooks.accept(paypalDelivery(parseJson(c, rawBody), { merchant, livemode }));
