@@ -33,9 +33,14 @@ describe('a password', () => {
   });
 
   it('of more than 1,024 characters costs nothing', async () => {
-    const started = performance.now();
-    expect(await hasher.verify(undefined, 'x'.repeat(1_000_000))).toBe(false);
-    expect(performance.now() - started).toBeLessThan(5);
+    const times: number[] = [];
+    for (let i = 0; i < 5; i += 1) {
+      const started = performance.now();
+      expect(await hasher.verify(undefined, 'x'.repeat(1_000_000))).toBe(false);
+      times.push(performance.now() - started);
+    }
+    // A busy machine may hold up any of them, and hardly all.
+    expect(Math.min(...times)).toBeLessThan(5);
     await expect(hasher.hash('x'.repeat(1_025))).rejects.toThrow('bounded');
   });
 
