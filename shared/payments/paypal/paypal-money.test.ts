@@ -8,6 +8,7 @@ import { manualClock } from '../../kernel/clock.ts';
 import { databaseOn } from '../../store/database.ts';
 import { embeddedDriver } from '../../store/embedded.ts';
 import type { Database } from '../../store/store.ts';
+import type { Gateway } from '../gateways/gateway.ts';
 import { refreshPayment } from '../payments/payment.jobs.ts';
 
 const clock = manualClock();
@@ -18,12 +19,12 @@ const embedded = (): Database => databaseOn(embeddedDriver(), { now: clock.now }
 
 let merchants = 0;
 /** An account that has one currency, or one that has all, of a tenant of its own. */
-const open = async (account?: OneCurrency, database = embedded()) => {
+const open = async (account?: OneCurrency, database = embedded(), told = (gateway: Gateway): Gateway => gateway) => {
   merchants += 1;
   const client = `client-${merchants}`;
   const merchant = server.merchantOf(client);
   if (account !== undefined) server.keepOnly(merchant, account);
-  const world = paymentWorld({ database, clock, paypal: server });
+  const world = paymentWorld({ database, clock, paypal: server, named: (_name, gateway) => told(gateway) });
   await world.connectPayPal(client);
   /** What the books have, minor units by account, a debit positive; what is zero is left out. */
   const balances = async (currency: string): Promise<Record<string, number>> => {
@@ -194,6 +195,34 @@ describe('money that PayPal changes into the currency of the account', () => {
     });
     await look(id);
     expect(await reconcile()).toMatchObject({ items: [], currencies: [{ currency: 'EUR', difference: 0 }] });
+  });
+
+  it('is missing in both currencies where it was booked before changes were, and is made good by a look', async () => {
+    let isBefore = true;
+    const asBefore = (gateway: Gateway): Gateway => ({
+      ...gateway,
+      retrieve: async (reference) => {
+        const payment = await gateway.retrieve(reference);
+        return payment && isBefore ? { ...payment, settlements: undefined } : payment;
+      },
+    });
+    const { pay, look, reconcile, balances } = await open({ into: 'EUR' }, embedded(), asBefore);
+    const { id } = await pay();
+    isBefore = false;
+    expect(await balances('SEK')).toMatchObject({ 'gateway:paypal:pending': 19_253 });
+    expect(await reconcile()).toMatchObject({
+      items: [
+        { payment: id, currency: 'SEK', amount: -19_253, reason: expect.stringMatching(/settled:\w+$/) },
+        { payment: id, currency: 'EUR', amount: 1_677 },
+      ],
+      currencies: [
+        { currency: 'EUR', gateway: 1_677, ledger: 0, difference: 1_677, unexplained: 0 },
+        { currency: 'SEK', gateway: 0, ledger: 19_253, difference: -19_253, unexplained: 0 },
+      ],
+    });
+    await look(id);
+    expect(await reconcile()).toMatchObject({ items: [], currencies: [{ currency: 'EUR', difference: 0 }] });
+    expect(await balances('SEK')).not.toHaveProperty('gateway:paypal:pending');
   });
 
   it('is booked once, wherever a worker dies that books it', async () => {
