@@ -34,6 +34,26 @@ export const lastOneOnly = (gateway: Gateway): Gateway => ({
   },
 });
 
+/** A bug: money is changed as it comes in, and what is given back is taken to be in the currency that it came in. */
+export const changedOnceOnly = (gateway: Gateway): Gateway => ({
+  ...gateway,
+  retrieve: async (reference) => {
+    const remote = await gateway.retrieve(reference);
+    return remote && { ...remote, settlements: remote.settlements?.filter(({ of }) => of.amount > 0) };
+  },
+});
+
+/** A bug: a refund that failed was never changed. That it had been before is forgotten. */
+export const withoutFailedChanges = (gateway: Gateway): Gateway => ({
+  ...gateway,
+  retrieve: async (reference) => {
+    const remote = await gateway.retrieve(reference);
+    const failed = remote?.refunds.filter(({ status }) => status === 'failed').map((refund) => refund.reference) ?? [];
+    const isOf = (settlement: string): boolean => failed.some((one) => settlement.startsWith(one));
+    return remote && { ...remote, settlements: remote.settlements?.filter((one) => !isOf(one.reference)) };
+  },
+});
+
 /** A bug: an answer is kept for the next time, and what came meanwhile is not seen. */
 export const answeredFromMemory = (gateway: Gateway): Gateway => {
   const known = new Map<string, Awaited<ReturnType<Gateway['retrieve']>>>();

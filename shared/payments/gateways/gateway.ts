@@ -116,6 +116,8 @@ export interface GatewaySettlement {
   readonly of: Money;
   /** In the currency of the balance, before fees. It may be less than the least amount of it: 0. */
   readonly as: Money;
+  /** What the gateway keeps of it and does not tell with the payment's own `fee`; negative where it gives some back. */
+  readonly fee?: Money | undefined;
 }
 
 /**

@@ -44,11 +44,15 @@ const most = 20;
 /** The payer has it; `RESOLVED_WITH_PAYOUT` is paid by PayPal. */
 const forPayer = new Set(['RESOLVED_BUYER_FAVOUR', 'RESOLVED_BUYER_FAVOR', 'ACCEPTED']);
 
-/** What was taken for good; nothing, where the account keeps its money. */
-const lossOf = (outcome: z.infer<typeof disputeSchema>['dispute_outcome'], amount: Money): Money => {
+/**
+ * What was taken for good; nothing, where the account keeps its money. Undefined where that is told in another currency:
+ * how much it is of the payment's nobody says.
+ */
+const lossOf = (outcome: z.infer<typeof disputeSchema>['dispute_outcome'], amount: Money): Money | undefined => {
   const { outcome_code: code = '', amount_refunded: refunded } = outcome;
   if (code === 'RESOLVED_WITH_PAYOUT') return zero(amount.currency);
   const taken = refunded ?? (forPayer.has(code) ? amount : zero(amount.currency));
+  if (taken.currency !== amount.currency) return undefined;
   return compare(taken, amount) > 0 ? amount : taken;
 };
 
@@ -69,8 +73,8 @@ const read = async (rest: PayPalRest, dispute: string) =>
 const ended = async (rest: PayPalRest, summary: z.infer<typeof summarySchema>): Promise<PayPalDispute> => {
   const told = await read(rest, summary.dispute_id);
   const common = commonOf(told);
-  if (told.status !== 'RESOLVED') return { ...common, status: 'open' };
   const lost = lossOf(told.dispute_outcome, told.dispute_amount);
+  if (told.status !== 'RESOLVED' || lost === undefined) return { ...common, status: 'open' };
   return lost.amount === 0 ? { ...common, status: 'won' } : { ...common, status: 'lost', lost };
 };
 

@@ -4,6 +4,7 @@ import { add, compare, type Money, subtract, zero } from '../../kernel/money.ts'
 import type { GatewayDispute, GatewayPayment, GatewayRefund, NextAction, PaymentStatus } from './gateway.ts';
 import type { PayPalDispute } from './paypal.disputes.ts';
 import { fromPayPal } from './paypal.money.ts';
+import { isFeeThere, paypalSettlements } from './paypal.settlements.ts';
 
 /** Statuses are text to us: the SDK's enums would have to be loaded, and PayPal adds to them. */
 const text = (value: string | undefined): string => value ?? '';
@@ -93,7 +94,10 @@ const totalOf = (all: readonly (Money | undefined)[], currency: string): Money =
   all.flatMap((one) => one ?? []).reduce(add, zero(currency));
 
 const feeOf = (all: readonly OrdersCapture[], currency: string): Money | undefined => {
-  const fees = all.flatMap(({ sellerReceivableBreakdown: told }) => told?.paypalFee ?? []).map(fromPayPal);
+  const fees = all
+    .filter((capture) => !isFeeThere(capture))
+    .flatMap(({ sellerReceivableBreakdown: told }) => told?.paypalFee ?? [])
+    .map(fromPayPal);
   return fees.length === 0 ? undefined : totalOf(fees, currency);
 };
 
@@ -132,6 +136,7 @@ export const paypalPayment = (
   const { currency } = amount;
   const status = statusOf(order);
   const [nextAction, fee] = [status === 'requires-action' ? nextActionOf(order) : undefined, feeOf(taken, currency)];
+  const settlements = paypalSettlements(taken, refunds);
   return {
     reference: text(order.id),
     ...(unit?.customId === undefined ? {} : { payment: unit.customId }),
@@ -144,6 +149,7 @@ export const paypalPayment = (
     refunds: refundsBesides(refunds, disputes).map(paypalRefund),
     disputes: disputes.map(disputeOf),
     ...(fee === undefined ? {} : { fee }),
+    ...(settlements.length === 0 ? {} : { settlements }),
     ...(nextAction === undefined ? {} : { nextAction }),
     ...(status === 'failed' ? { decline: 'card-declined' as const } : {}),
     livemode,

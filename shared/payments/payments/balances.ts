@@ -4,7 +4,7 @@ import { type Clock, isoTime } from '../../kernel/clock.ts';
 import { OmniError } from '../../kernel/errors.ts';
 import type { TenantStore } from '../../store/store.ts';
 import type { ConnectedGateway, GatewayAccountService } from '../accounts/gateway-account.service.ts';
-import type { GatewayPayment } from '../gateways/gateway.ts';
+import type { GatewayBalance, GatewayPayment } from '../gateways/gateway.ts';
 import { bookedOn } from '../ledger/booked.ts';
 import { inBook } from '../ledger/chart.ts';
 import type { Ledger } from '../ledger/ledger.service.ts';
@@ -148,6 +148,36 @@ export const createBalances = ({
     return gateway.balances();
   };
 
+  /** In every currency that the gateway names, and in those that something is missing in. `on` is accounts of the books. */
+  const compared = async (
+    actor: Actor,
+    balances: readonly GatewayBalance[],
+    on: readonly string[],
+    items: readonly Item[],
+  ): Promise<ReconciliationView['currencies']> => {
+    const owed = new Map(
+      balances.map(({ available, pending, withheld }) => [
+        available.currency,
+        available.amount + pending.amount + (withheld?.amount ?? 0),
+      ]),
+    );
+    const all = await Promise.all(
+      [...new Set([...owed.keys(), ...items.map(({ currency }) => currency)])].map(async (currency) => {
+        const each = await Promise.all(on.map((name) => bookedOn(ledger, actor, `${name}@${currency}`)));
+        const booked = each.reduce((sum, one) => sum + one, 0);
+        const ofCurrency = items.filter((item) => item.currency === currency);
+        const explained = ofCurrency.reduce((sum, { amount }) => sum + amount, 0);
+        // What it changes into another currency it does not owe in the first: there it may name no balance.
+        const total = owed.get(currency) ?? 0;
+        const difference = total - booked;
+        return { currency, gateway: total, ledger: booked, difference, explained, unexplained: difference - explained };
+      }),
+    );
+    return all.filter(
+      ({ currency, difference, explained }) => owed.has(currency) || difference !== 0 || explained !== 0,
+    );
+  };
+
   return {
     balances: async ({ tenant }, id) =>
       (await balancesOf(await accounts.open(tenant, id))).map(({ available, pending, withheld }) => ({
@@ -165,28 +195,8 @@ export const createBalances = ({
       const isHeld = balances.some(({ withheld }) => withheld !== undefined);
       const on = isHeld ? [names.pending, names.disputes] : [names.pending];
       const { items, complete } = await differences(actor.tenant, connected, since, on);
-      const currencies = await Promise.all(
-        balances.map(async ({ available, pending, withheld }) => {
-          const { currency } = available;
-          const total = available.amount + pending.amount + (withheld?.amount ?? 0);
-          const each = await Promise.all(
-            on.map((name) => bookedOn(ledger, actor, `${inBook(account.mode, name)}@${currency}`)),
-          );
-          const booked = each.reduce((sum, one) => sum + one, 0);
-          const explained = items
-            .filter((item) => item.currency === currency)
-            .reduce((sum, { amount }) => sum + amount, 0);
-          const difference = total - booked;
-          return {
-            currency,
-            gateway: total,
-            ledger: booked,
-            difference,
-            explained,
-            unexplained: difference - explained,
-          };
-        }),
-      );
+      const booked = on.map((name) => inBook(account.mode, name));
+      const currencies = await compared(actor, balances, booked, items);
       return { account: id, at: isoTime(clock.now()), complete, currencies, items: items.slice(0, maxItems) };
     },
   };

@@ -83,19 +83,22 @@ const captureFacts = (gateway: GatewayName, { captured, receipts = [] }: Gateway
   return [{ key: `captured:${asAsked}`, amount, move: [pending, customers], event: paymentSucceeded }];
 };
 
+/** What the gateway keeps for itself, or gives back of that. */
+const feeFact = (gateway: GatewayName, key: string, fee: Money): PaymentFact => {
+  const { pending, fees } = gatewayAccounts(gateway);
+  return fee.amount > 0
+    ? { key, amount: fee, move: [fees, pending] }
+    : { key, amount: negate(fee), move: [pending, fees] };
+};
+
 const disputeFacts = (gateway: GatewayName, dispute: GatewayDispute): readonly PaymentFact[] => {
-  const { pending, fees: kept, disputes, losses } = gatewayAccounts(gateway);
+  const { pending, disputes, losses } = gatewayAccounts(gateway);
   const { reference, amount, status, lost = amount, fees = [] } = dispute;
   const key = `dispute:${reference}`;
   const back: Move = [pending, disputes];
   const facts: PaymentFact[] = [
     { key: `${key}:opened`, amount, move: [disputes, pending], event: paymentDisputed },
-    ...fees.map(
-      ({ reference: movement, amount: fee }): PaymentFact =>
-        fee.amount > 0
-          ? { key: `${key}:fee:${movement}`, amount: fee, move: [kept, pending] }
-          : { key: `${key}:fee:${movement}`, amount: negate(fee), move: [pending, kept] },
-    ),
+    ...fees.map(({ reference: movement, amount: fee }) => feeFact(gateway, `${key}:fee:${movement}`, fee)),
   ];
   if (status === 'won') return [...facts, { key: `${key}:won`, amount, move: back, event: disputeWon }];
   if (status !== 'lost') return facts;
@@ -108,12 +111,15 @@ const disputeFacts = (gateway: GatewayName, dispute: GatewayDispute): readonly P
 };
 
 /** What the gateway owed in one currency it owes in another from then on. */
-const settlementFact = (gateway: GatewayName, { reference, of, as }: GatewaySettlement): PaymentFact => {
+const settlementFacts = (gateway: GatewayName, settlement: GatewaySettlement): readonly PaymentFact[] => {
+  const { reference, of, as, fee } = settlement;
   const { pending, exchange } = gatewayAccounts(gateway);
   const key = `settled:${reference}`;
-  return of.amount > 0
-    ? { key, amount: of, move: [exchange, pending], against: as }
-    : { key, amount: negate(of), move: [pending, exchange], against: negate(as) };
+  const changed: PaymentFact =
+    of.amount > 0
+      ? { key, amount: of, move: [exchange, pending], against: as }
+      : { key, amount: negate(of), move: [pending, exchange], against: negate(as) };
+  return fee === undefined || isZero(fee) ? [changed] : [changed, feeFact(gateway, `${key}:fee`, fee)];
 };
 
 const moneyFacts = (gateway: GatewayName, remote: GatewayPayment): readonly PaymentFact[] => {
@@ -137,7 +143,7 @@ const moneyFacts = (gateway: GatewayName, remote: GatewayPayment): readonly Paym
   return [
     ...facts,
     ...remote.disputes.flatMap((dispute) => disputeFacts(gateway, dispute)),
-    ...(remote.settlements ?? []).map((settlement) => settlementFact(gateway, settlement)),
+    ...(remote.settlements ?? []).flatMap((settlement) => settlementFacts(gateway, settlement)),
   ];
 };
 
@@ -152,27 +158,22 @@ export const factsOf = (gateway: GatewayName, remote: GatewayPayment): readonly 
   return [...moneyFacts(gateway, remote), ...(end === undefined ? [] : [end])];
 };
 
-const linesOf = (debit: string, credit: string, amount: Money): LedgerLine[] => [
-  { account: debit, amount },
-  { account: credit, amount: negate(amount) },
-];
+const linesOf = (debit: string, credit: string, amount: Money): LedgerLine[] =>
+  isZero(amount)
+    ? []
+    : [
+        { account: debit, amount },
+        { account: credit, amount: negate(amount) },
+      ];
 
 /** What a fact is in the books: nothing, where no money moves. A key may have no character that the ledger's has not. */
 export const postingOf = (payment: string, book: Book, fact: PaymentFact): LedgerTransaction[] => {
   const { key, amount, move, against } = fact;
   if (move === undefined || amount === null) return [];
   const [debit, credit] = [inBook(book, move[0]), inBook(book, move[1])];
-  return [
-    {
-      key: derivedId('ltx', payment, key),
-      lines: [
-        ...linesOf(debit, credit, amount),
-        ...(against === undefined || isZero(against) ? [] : linesOf(credit, debit, against)),
-      ],
-      description: `${payment} ${key}`,
-      source: payment,
-    },
-  ];
+  const lines = [...linesOf(debit, credit, amount), ...(against === undefined ? [] : linesOf(credit, debit, against))];
+  if (lines.length === 0) return [];
+  return [{ key: derivedId('ltx', payment, key), lines, description: `${payment} ${key}`, source: payment }];
 };
 
 /** What a fact is told as. The same fact is always the same event. */

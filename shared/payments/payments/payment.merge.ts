@@ -1,6 +1,7 @@
 import { isoTime } from '../../kernel/clock.ts';
 import { OmniError } from '../../kernel/errors.ts';
 import { derivedId } from '../../kernel/ids.ts';
+import { type Money, sum } from '../../kernel/money.ts';
 import type { GatewayName, GatewayPayment, GatewayRefund } from '../gateways/gateway.ts';
 import { paymentFailed, refundFailed } from './payment.events.ts';
 import { factsOf, type PaymentFact } from './payment.facts.ts';
@@ -78,6 +79,17 @@ const isGivenUp = (local: Payment, remote: GatewayPayment): boolean =>
 
 const sumOf = (all: readonly { readonly amount: number }[]): number => all.reduce((sum, { amount }) => sum + amount, 0);
 
+/** What the gateway kept, less what it gave back of that, in the currency of the first of it. */
+const feeOf = ({ fee, settlements = [] }: GatewayPayment): Money | null => {
+  const kept = [fee, ...settlements.map((settlement) => settlement.fee)].flatMap((one) => one ?? []);
+  const [first] = kept;
+  if (first === undefined) return null;
+  return sum(
+    kept.filter(({ currency }) => currency === first.currency),
+    first.currency,
+  );
+};
+
 /** What the gateway tells has to be of this payment, in its mode and currency. */
 const requireOurs = (local: Payment, id: string, remote: GatewayPayment): void => {
   const isOurs =
@@ -111,7 +123,7 @@ export const mergePayment = (local: Payment, { id, gateway, remote, fetchedAt, n
     ),
     disputes,
     held: sumOf((remote.receipts ?? []).filter(({ status }) => status === 'held').map(({ amount }) => amount)),
-    fee: remote.fee ?? null,
+    fee: feeOf(remote),
     nextAction: closed.has(status) ? null : (remote.nextAction ?? null),
     decline: isOver ? local.decline : (remote.decline ?? null),
     attempts: local.attempts.map((attempt, i) =>

@@ -3,7 +3,13 @@ import { afterAll, describe, it } from 'vitest';
 import type { Planted } from '#tests/support/convergence.ts';
 import { expectFound } from '#tests/support/finding.ts';
 import { openPayPalConvergence } from '#tests/support/paypal/convergence.ts';
-import { answeredFromMemory, bookedApart, lastOneOnly } from '#tests/support/planted-bugs.ts';
+import {
+  answeredFromMemory,
+  bookedApart,
+  changedOnceOnly,
+  lastOneOnly,
+  withoutFailedChanges,
+} from '#tests/support/planted-bugs.ts';
 
 const { story, run, close } = await openPayPalConvergence();
 afterAll(close);
@@ -19,6 +25,8 @@ describe('the property', () => {
     ['an effect outside of the commit, under no natural key', { driver: bookedApart }],
     ['facts that are taken from the last refund and dispute alone', { gateway: lastOneOnly }],
     ['an answer of the gateway that is not asked for anew', { gateway: answeredFromMemory }],
+    ['what is given back of changed money in the currency that it came in', { gateway: changedOnceOnly }],
+    ['a change of currency that is forgotten with the refund that failed', { gateway: withoutFailedChanges }],
   ])('finds %s', { timeout: 300_000 }, async (_bug, planted) => {
     const world = await openPayPalConvergence(planted);
     try {

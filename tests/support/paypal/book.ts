@@ -1,4 +1,5 @@
 import type { Clock } from '#shared/kernel/clock.ts';
+import { createPurses, type PayableBreakdown, type ReceivableBreakdown } from './purses.ts';
 import { type Amount, cents, ofCents, PayPalRefusal } from './schema.ts';
 
 export interface Authorisation {
@@ -10,7 +11,8 @@ export interface Capture {
   readonly id: string;
   status: string;
   readonly amount: Amount;
-  readonly seller_receivable_breakdown: { readonly gross_amount: Amount; readonly paypal_fee: Amount };
+  /** Not while it is pending. */
+  seller_receivable_breakdown?: ReceivableBreakdown;
   readonly create_time: string;
 }
 export interface Refund {
@@ -18,6 +20,7 @@ export interface Refund {
   status: string;
   readonly amount: Amount;
   readonly custom_id?: string | undefined;
+  readonly seller_payable_breakdown: PayableBreakdown & { readonly total_refunded_amount: Amount };
   readonly links: readonly object[];
   readonly create_time: string;
 }
@@ -62,6 +65,9 @@ const upTo = (capture: string) => [{ href: `${api}/v2/payments/captures/${captur
 const createOrders = (clock: Clock) => {
   const orders = new Map<string, PayPalOrder>();
   const events: PayPalEvent[] = [];
+  const purses = createPurses();
+  /** What is held back for disputes that are open, by their ids. */
+  const holds = new Map<string, Amount>();
   let last = 0;
   const newId = (): string => {
     last += 1;
@@ -90,19 +96,12 @@ const createOrders = (clock: Clock) => {
   };
 
   const capture = (order: PayPalOrder, amount: Amount): Capture => {
-    const fee = Math.round(cents(amount) * 0.0349 + 49);
     const isPending = order.outcome === 'pending';
     const one: Capture = {
       id: newId(),
       status: isPending ? 'PENDING' : 'COMPLETED',
       amount,
-      seller_receivable_breakdown: {
-        gross_amount: amount,
-        paypal_fee: ofCents(
-          ['HUF', 'JPY', 'TWD'].includes(amount.currency_code) ? Math.ceil(fee / 100) * 100 : fee,
-          amount.currency_code,
-        ),
-      },
+      ...(isPending ? {} : { seller_receivable_breakdown: purses.credit(order.merchant, amount) }),
       create_time: now(),
     };
     order.captures.push(one);
@@ -117,6 +116,7 @@ const createOrders = (clock: Clock) => {
     const pending = order.captures.find(({ status }) => status === 'PENDING');
     if (pending === undefined) throw new PayPalRefusal(422, 'NOT_PENDING');
     pending.status = comes ? 'COMPLETED' : 'DECLINED';
+    if (comes) pending.seller_receivable_breakdown = purses.credit(order.merchant, pending.amount);
     tell(comes ? 'PAYMENT.CAPTURE.COMPLETED' : 'PAYMENT.CAPTURE.DENIED', order, pending);
   };
 
@@ -146,7 +146,10 @@ const createOrders = (clock: Clock) => {
     if (left === 0) throw new PayPalRefusal(422, 'CAPTURE_FULLY_REFUNDED');
     if (cents(amount) > left) throw new PayPalRefusal(422, 'REFUND_AMOUNT_EXCEEDED');
     const { customId: custom_id, status } = how;
-    const one: Refund = { id: newId(), status, amount, custom_id, links: upTo(taken.id), create_time: now() };
+    const total_refunded_amount = ofCents(cents(taken.amount) - left + cents(amount), amount.currency_code);
+    const seller_payable_breakdown = { ...purses.debit(order.merchant, amount), total_refunded_amount };
+    const common = { id: newId(), status, amount, custom_id, seller_payable_breakdown };
+    const one: Refund = { ...common, links: upTo(taken.id), create_time: now() };
     order.refunds.push(one);
     mark(order, taken);
     tellPlainly(how.type, order, one);
@@ -167,9 +170,18 @@ const createOrders = (clock: Clock) => {
     const slow = order.refunds.find(({ status }) => status === 'PENDING');
     if (slow === undefined) throw new PayPalRefusal(422, 'NOT_PENDING');
     slow.status = 'FAILED';
+    purses.restore(order.merchant, slow.seller_payable_breakdown);
     const taken = order.captures.find((capture) => ofCapture(order, capture).includes(slow));
     if (taken !== undefined) mark(order, taken);
     tellPlainly('PAYMENT.REFUND.FAILED', order, slow);
+  };
+
+  const finishRefund = (id: string): void => {
+    const order = find(id);
+    const slow = order.refunds.find(({ status }) => status === 'PENDING');
+    if (slow === undefined) throw new PayPalRefusal(422, 'NOT_PENDING');
+    slow.status = 'COMPLETED';
+    tellPlainly('PAYMENT.CAPTURE.REFUNDED', order, slow);
   };
 
   /** The payer agrees, with means that work, are declined, or take a while. */
@@ -183,26 +195,24 @@ const createOrders = (clock: Clock) => {
 
   /** What a merchant has of each currency: in all, and held back for disputes. In cents. */
   const balances = (merchant: string): ReadonlyMap<string, { readonly total: number; readonly withheld: number }> => {
-    const all = new Map<string, { readonly total: number; readonly withheld: number }>();
-    for (const order of [...orders.values()].filter((one) => one.merchant === merchant)) {
-      const { currency_code } = order.amount;
-      const { total, withheld } = all.get(currency_code) ?? { total: 0, withheld: 0 };
-      const gross = order.captures
-        .filter(({ status }) => took.has(status))
-        .reduce((sum, one) => sum + cents(one.amount) - cents(one.seller_receivable_breakdown.paypal_fee), 0);
-      all.set(currency_code, { total: total + gross - given(order), withheld: withheld + disputed(order) });
-    }
-    return all;
+    const disputes = [...orders.values()].filter((one) => one.merchant === merchant).flatMap((one) => one.disputes);
+    const held = disputes.flatMap(({ dispute_id }) => holds.get(dispute_id) ?? []);
+    const withheld = (currency: string): number =>
+      held.filter(({ currency_code }) => currency_code === currency).reduce((sum, one) => sum + cents(one), 0);
+    return new Map(
+      [...purses.totalsOf(merchant)].map(([currency, total]) => [currency, { total, withheld: withheld(currency) }]),
+    );
   };
 
   return {
     ...{ orders, events, newId, tell, find, findWith, related, capture, refund, approve, settle, balances, takenOf },
-    ...{ refundByHand, failRefund, given, disputed, tellPlainly, now },
+    ...{ refundByHand, failRefund, finishRefund, given, disputed, tellPlainly, now, holds, purses },
+    keepOnly: purses.keepOnly,
   };
 };
 
 const disputing = (orders: ReturnType<typeof createOrders>) => {
-  const { find, takenOf, given, disputed, newId, now, tellPlainly, refund } = orders;
+  const { find, takenOf, given, disputed, newId, now, tellPlainly, refund, holds, purses } = orders;
   const dispute = (id: string, value: number): Dispute => {
     const order = find(id);
     const taken = takenOf(order);
@@ -218,6 +228,7 @@ const disputing = (orders: ReturnType<typeof createOrders>) => {
       disputed_transactions: [{ seller_transaction_id: taken.id }],
     };
     order.disputes.push(one);
+    holds.set(one.dispute_id, purses.held(order.merchant, one.dispute_amount));
     tellPlainly('CUSTOMER.DISPUTE.CREATED', order, one);
     return one;
   };
@@ -226,9 +237,11 @@ const disputing = (orders: ReturnType<typeof createOrders>) => {
     const order = find(id);
     const open = order.disputes.find(({ status }) => status !== 'RESOLVED');
     if (open === undefined) throw new PayPalRefusal(422, 'NOT_OPEN');
+    if ((refunded ?? 0) > cents(open.dispute_amount)) throw new PayPalRefusal(422, 'REFUND_AMOUNT_EXCEEDED');
     const isLost = outcome_code === 'RESOLVED_BUYER_FAVOUR';
     const amount = refunded === undefined ? open.dispute_amount : ofCents(refunded, order.amount.currency_code);
     open.status = 'RESOLVED';
+    holds.delete(open.dispute_id);
     open.dispute_outcome = { outcome_code, ...(isLost ? { amount_refunded: amount } : {}) };
     if (isLost) refund(order, amount, { type: 'PAYMENT.CAPTURE.REVERSED', status: 'COMPLETED' });
     tellPlainly('CUSTOMER.DISPUTE.RESOLVED', order, open);

@@ -61,7 +61,7 @@ export class PayPalRefusal extends Error {
 }
 
 const currencies = 'AUD BRL CAD CNY CZK DKK EUR HKD HUF ILS JPY MYR MXN TWD NZD NOK PHP PLN GBP SGD SEK CHF THB USD';
-const wholeOnly = new Set(['HUF', 'JPY', 'TWD']);
+export const wholeOnly: ReadonlySet<string> = new Set(['HUF', 'JPY', 'TWD']);
 
 export const checked = (amount: Amount): Amount => {
   if (!currencies.split(' ').includes(amount.currency_code)) throw new PayPalRefusal(422, 'CURRENCY_NOT_SUPPORTED');
