@@ -132,6 +132,13 @@ export interface GatewayReceipt {
   readonly status: 'held' | 'accepted' | 'returned';
 }
 
+/** One capture of several. */
+export interface GatewayCapture {
+  readonly amount: Money;
+  /** Of the payment's own `fee`. */
+  readonly fee?: Money | undefined;
+}
+
 /** A payment as the gateway tells it now. Read anew it replaces what we had: it is state, not an event. */
 export interface GatewayPayment {
   /** The gateway's id. */
@@ -142,6 +149,8 @@ export interface GatewayPayment {
   readonly amount: Money;
   /** 0 until it is captured. With what was accepted of `receipts`. */
   readonly captured: Money;
+  /** What that was captured in, where it was in parts. */
+  readonly captures?: readonly GatewayCapture[] | undefined;
   /** All there ever were, those that failed too. */
   readonly refunds: readonly GatewayRefund[];
   /** What the gateway kept for itself, where it says so. */

@@ -1,7 +1,14 @@
 import type { Order, OrdersCapture, PaymentCollection, Refund } from '@paypal/paypal-server-sdk';
 import { OmniError } from '../../kernel/errors.ts';
 import { add, compare, type Money, subtract, zero } from '../../kernel/money.ts';
-import type { GatewayDispute, GatewayPayment, GatewayRefund, NextAction, PaymentStatus } from './gateway.ts';
+import type {
+  GatewayCapture,
+  GatewayDispute,
+  GatewayPayment,
+  GatewayRefund,
+  NextAction,
+  PaymentStatus,
+} from './gateway.ts';
 import type { PayPalDispute } from './paypal.disputes.ts';
 import { fromPayPal } from './paypal.money.ts';
 import { isFeeThere, paypalSettlements } from './paypal.settlements.ts';
@@ -101,6 +108,11 @@ const feeOf = (all: readonly OrdersCapture[], currency: string): Money | undefin
   return fees.length === 0 ? undefined : totalOf(fees, currency);
 };
 
+const captureOf = (capture: OrdersCapture): GatewayCapture => {
+  const amount = moneyOf(capture.amount);
+  return { amount, fee: feeOf([capture], amount.currency) };
+};
+
 /**
  * Refunds without what PayPal itself has given back for a dispute: that is the dispute's, and would be booked twice. Ours
  * have our id. While a dispute is open, whatever else was given back since may be its end; what was not is counted then.
@@ -146,6 +158,7 @@ export const paypalPayment = (
       taken.map((one) => moneyOf(one.amount)),
       currency,
     ),
+    ...(taken.length > 1 ? { captures: taken.map(captureOf) } : {}),
     refunds: refundsBesides(refunds, disputes).map(paypalRefund),
     disputes: disputes.map(disputeOf),
     ...(fee === undefined ? {} : { fee }),

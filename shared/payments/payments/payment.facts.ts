@@ -72,15 +72,36 @@ const receiptFacts = (gateway: GatewayName, { reference, kind, amount, status }:
     : [held, { key: `${key}:returned`, amount, move: [account, pending], event: receiptReturned }];
 };
 
+/**
+ * The second and later ones of the same key, numbered. Parts come one by one and in no order, and there are never fewer
+ * than before: what is known of some of them stays as it is when there are more.
+ */
+const numbered = (facts: readonly PaymentFact[]): readonly PaymentFact[] => {
+  const seen = new Map<string, number>();
+  return facts.map((fact) => {
+    const nth = (seen.get(fact.key) ?? 0) + 1;
+    seen.set(fact.key, nth);
+    return nth === 1 ? fact : { ...fact, key: `${fact.key}:${nth}` };
+  });
+};
+
 /** What was accepted is captured too, and booked under its own key. The rest came as it was asked for. */
-const captureFacts = (gateway: GatewayName, { captured, receipts = [] }: GatewayPayment): readonly PaymentFact[] => {
+const captureFacts = (gateway: GatewayName, remote: GatewayPayment): readonly PaymentFact[] => {
+  const { captured, receipts = [] } = remote;
   if (captured.amount <= 0) return [];
   const { pending, customers } = gatewayAccounts(gateway);
   const accepted = receipts.filter(({ status }) => status === 'accepted');
   const asAsked = accepted.reduce((rest, { amount }) => rest - amount.amount, captured.amount);
   if (asAsked <= 0) return [{ key: 'accepted', amount: captured, event: paymentSucceeded }];
-  const amount = { ...captured, amount: asAsked };
-  return [{ key: `captured:${asAsked}`, amount, move: [pending, customers], event: paymentSucceeded }];
+  const parts = remote.captures ?? [{ amount: { ...captured, amount: asAsked } }];
+  return numbered(
+    parts.map(({ amount }) => ({
+      key: `captured:${amount.amount}`,
+      amount,
+      move: [pending, customers],
+      event: paymentSucceeded,
+    })),
+  );
 };
 
 /** What the gateway keeps for itself, or gives back of that. */
@@ -122,16 +143,24 @@ const settlementFacts = (gateway: GatewayName, settlement: GatewaySettlement): r
   return fee === undefined || isZero(fee) ? [changed] : [changed, feeFact(gateway, `${key}:fee`, fee)];
 };
 
+/** As many as there are captures that cost something. */
+const feeFacts = (gateway: GatewayName, { fee, captures }: GatewayPayment): readonly PaymentFact[] => {
+  const { pending, fees } = gatewayAccounts(gateway);
+  const kept = (captures?.map((capture) => capture.fee) ?? [fee]).flatMap((one) => one ?? []);
+  return numbered(
+    kept
+      .filter(({ amount }) => amount > 0)
+      .map((amount) => ({ key: `fee:${amount.currency}:${amount.amount}`, amount, move: [fees, pending] })),
+  );
+};
+
 const moneyFacts = (gateway: GatewayName, remote: GatewayPayment): readonly PaymentFact[] => {
-  const { pending, customers, fees } = gatewayAccounts(gateway);
+  const { pending, customers } = gatewayAccounts(gateway);
   const facts: PaymentFact[] = [
     ...captureFacts(gateway, remote),
+    ...feeFacts(gateway, remote),
     ...(remote.receipts ?? []).flatMap((receipt) => receiptFacts(gateway, receipt)),
   ];
-  const { fee } = remote;
-  if (fee !== undefined && fee.amount > 0) {
-    facts.push({ key: `fee:${fee.currency}:${fee.amount}`, amount: fee, move: [fees, pending] });
-  }
   for (const { reference, amount, status } of remote.refunds) {
     facts.push({ key: `refund:${reference}:made`, amount, move: [customers, pending] });
     const about = { amount, refund: reference };

@@ -65,6 +65,30 @@ const open = async (account?: OneCurrency, database = embedded(), told = (gatewa
   };
 };
 
+describe('money that is taken in parts, on PayPal’s own pages', () => {
+  it.each([
+    ['each as it comes', [1, 2, 3, 4]],
+    ['when some have come', [2, 4]],
+    ['at the end', [4]],
+  ])('is booked once, looked at %s', async (_when, looks) => {
+    const { order, world, look, balances, atPayPal } = await open();
+    const { id, order: at } = await order();
+    server.approve(at);
+    for (const [i, value] of ['30.00', '60.00', '60.00', '50.00'].entries()) {
+      server.capture(server.find(at), { value, currency_code: 'SEK' });
+      if (looks.includes(i + 1)) await look(id);
+    }
+    // 3.49% and 0.49 kr of each: 1.54, twice 2.58, and 2.24.
+    expect(await balances('SEK')).toEqual({
+      'gateway:paypal:pending': 20_000 - 894,
+      'customers:unapplied': -20_000,
+      'fees:paypal': 894,
+    });
+    expect(atPayPal('SEK')).toBe(20_000 - 894);
+    expect(await world.paymentService.get(acme, id)).toMatchObject({ captured: 20_000, fee: { amount: 894 } });
+  });
+});
+
 describe('money that PayPal changes into the currency of the account', () => {
   it('is owed in that one: what is paid, what is given back in parts, and what comes back of that', async () => {
     const { pay, look, balances, atPayPal } = await open({ into: 'EUR' });
