@@ -11,7 +11,7 @@ import type {
 } from './gateway.ts';
 import type { PayPalDispute } from './paypal.disputes.ts';
 import { fromPayPal } from './paypal.money.ts';
-import { isFeeThere, paypalSettlements } from './paypal.settlements.ts';
+import { hasFailed, isFeeThere, paypalSettlements } from './paypal.settlements.ts';
 
 /** Statuses are text to us: the SDK's enums would have to be loaded, and PayPal adds to them. */
 const text = (value: string | undefined): string => value ?? '';
@@ -42,8 +42,6 @@ const moneyOf = (amount: { readonly currencyCode: string; readonly value: string
   return fromPayPal(amount);
 };
 
-const isNot = new Set(['FAILED', 'CANCELLED']);
-
 /** The capture that a refund is of. */
 const captureOfRefund = ({ links = [] }: Refund): string | undefined =>
   /\/captures\/([^/?]+)/.exec(links.find(({ rel }) => rel === 'up')?.href ?? '')?.[1];
@@ -51,7 +49,7 @@ const captureOfRefund = ({ links = [] }: Refund): string | undefined =>
 /** What is left of a capture. A refund that does not say of which it is counts for each. */
 const leftOf = ({ id, amount }: OrdersCapture, refunds: readonly Refund[]): Money =>
   refunds
-    .filter(({ status }) => !isNot.has(text(status)))
+    .filter((refund) => !hasFailed(refund))
     .filter((refund) => [undefined, id].includes(captureOfRefund(refund)))
     .reduce((left, refund) => subtract(left, moneyOf(refund.amount)), moneyOf(amount));
 

@@ -41,6 +41,8 @@ const ofCapture = ({ id = '', sellerReceivableBreakdown: breakdown }: OrdersCapt
 export const isFeeThere = (capture: OrdersCapture): boolean => ofCapture(capture).some(({ fee }) => fee !== undefined);
 
 const failed = new Set(['FAILED', 'CANCELLED']);
+/** Nothing was given back by it, or what was has come back. */
+export const hasFailed = ({ status }: Refund): boolean => failed.has(status ?? '');
 
 const reversed = ({ reference, of, as, fee }: GatewaySettlement): GatewaySettlement => ({
   reference,
@@ -53,12 +55,13 @@ const reversed = ({ reference, of, as, fee }: GatewaySettlement): GatewaySettlem
  * What was paid back, at the rate of another day; PayPal's own reversals for a dispute too, whoever they are booked for.
  * PayPal has no word for what comes back of one that fails but its status: it is taken to be what went out.
  */
-const ofRefund = ({ id = '', status, sellerPayableBreakdown: breakdown }: Refund): readonly GatewaySettlement[] => {
+const ofRefund = (refund: Refund): readonly GatewaySettlement[] => {
+  const { id = '', sellerPayableBreakdown: breakdown } = refund;
   if (breakdown === undefined) return [];
   const { netAmountInReceivableCurrency, netAmountBreakdown: [item, ...others] = [] } = breakdown;
   const debited = netAmountInReceivableCurrency ?? (others.length === 0 ? item?.payableAmount : undefined);
   const out = changeOf(id, moneyOf(debited), breakdown).map(reversed);
-  if (!failed.has(status ?? '')) return out;
+  if (!hasFailed(refund)) return out;
   return [...out, ...out.map((one) => ({ ...reversed(one), reference: `${one.reference}:back` }))];
 };
 

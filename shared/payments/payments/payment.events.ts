@@ -9,7 +9,7 @@ const paymentData = z.object({
   customer: z.string().nullable(),
   gateway: gatewayNameSchema.nullable(),
   mode: modeSchema,
-  /** Minor units: what was captured, refunded or disputed; what was asked for where it failed. */
+  /** Minor units: what was captured (each part by itself), refunded or disputed; what was asked for where it failed. */
   amount: z.int(),
   currency: z.string(),
   /** Why it failed, where the gateway says so. */
