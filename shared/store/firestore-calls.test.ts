@@ -17,6 +17,8 @@ const failing = () => {
     authClient: new PassThroughClient(),
   });
   const database = `projects/${projectId}/databases/(default)`;
+  const owner = 'Bearer owner';
+  const sent: unknown[] = [];
   const asked: { readonly call: string; readonly transaction: boolean; readonly retried: boolean }[] = [];
   const errors: { call: 'read' | 'commit'; code: number; message?: string; afterwards?: boolean }[] = [];
   const next = (call: 'read' | 'commit') => (errors[0]?.call === call ? errors.shift() : undefined);
@@ -27,28 +29,31 @@ const failing = () => {
     batchGetDocuments: (request = {}, options) => {
       const { newTransaction, transaction } = request;
       const retried = Boolean(newTransaction?.readWrite?.retryTransaction?.length);
+      sent.push(options);
       asked.push({ call: 'read', transaction: Boolean(newTransaction ?? transaction), retried });
       const error = next('read');
       if (error === undefined) return client.batchGetDocuments(request, options);
       return Object.assign(new PassThrough().destroy(errorOf(error)), { cancel: () => undefined });
     },
-    commit: async (request: Parameters<FirestoreClient['commit']>[0] = {}) => {
+    commit: async (request: Parameters<FirestoreClient['commit']>[0] = {}, options?: object) => {
+      sent.push(options);
       asked.push({ call: 'commit', transaction: Boolean(request.transaction), retried: false });
       const error = next('commit');
       if (error !== undefined && error.afterwards !== true) throw errorOf(error);
-      const answer = await client.commit(request);
+      const answer = await client.commit(request, options);
       if (error !== undefined) throw errorOf(error);
       return answer;
     },
-    rollback: async (request: Parameters<FirestoreClient['rollback']>[0] = {}) => {
+    rollback: async (request: Parameters<FirestoreClient['rollback']>[0] = {}, options?: object) => {
+      sent.push(options);
       asked.push({ call: 'rollback', transaction: Boolean(request.transaction), retried: false });
-      return client.rollback(request);
+      return client.rollback(request, options);
     },
     close: () => client.close(),
   };
-  const calls = firestoreCalls(faulty, database, 1);
+  const calls = firestoreCalls(faulty, database, { headers: { authorization: owner }, firstDelay: 1 });
   afterAll(() => calls.close());
-  return { calls, asked, errors, names: () => asked.map(({ call }) => call) };
+  return { calls, asked, errors, sent, owner, names: () => asked.map(({ call }) => call) };
 };
 
 const key = (id: string) => ({ collection: 'tenants/acme/things', id });
@@ -61,6 +66,17 @@ const reading = (id: string) => async (reader: { get: ReturnType<typeof firestor
   const [found] = await reader.get([key(id)]);
   return { result: found?.data.n, writes: [create(`${id}-copy`)] };
 };
+
+it('says with each call who asks', async () => {
+  const { calls, names, sent, owner } = failing();
+  await calls.commit([create('a')]);
+  await calls.get([key('a')]);
+  await calls.transaction(reading('a'));
+  await expect(calls.transaction(async ({ get }) => Promise.reject(await get([key('a')])))).rejects.toBeDefined();
+  expect(new Set(names())).toEqual(new Set(['read', 'commit', 'rollback']));
+  const headers: unknown = expect.objectContaining({ authorization: owner });
+  expect(sent).toEqual(sent.map(() => ({ otherArgs: { headers } })));
+});
 
 it('begins no transaction for one that only writes', async () => {
   const { calls, asked } = failing();

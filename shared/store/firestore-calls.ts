@@ -33,16 +33,16 @@ const isPassing = (error: unknown, codes: readonly number[]): boolean => {
 
 /**
  * Reads and commits by the client that is generated from Firestore's protocol, with the transactions and retries of the
- * SDK that stands on it, which would take a third more of the processor for each (decision 25). `firstDelay` is the time
- * before a second attempt, in milliseconds.
+ * SDK that stands on it, which would take a third more of the processor for each (decision 25). `headers` go with
+ * each call, `firstDelay` is the time before a second attempt, in milliseconds.
  */
 export const firestoreCalls = (
   client: Pick<FirestoreClient, 'batchGetDocuments' | 'commit' | 'rollback' | 'close'>,
   database: string,
-  firstDelay = 1_000,
+  { headers = {}, firstDelay = 1_000 }: { headers?: Readonly<Record<string, string>>; firstDelay?: number } = {},
 ): FirestoreCalls => {
   // The client writes into what it is given.
-  const options = () => ({ otherArgs: { headers: { 'google-cloud-resource-prefix': database } } });
+  const options = () => ({ otherArgs: { headers: { ...headers, 'google-cloud-resource-prefix': database } } });
   /** Half as long again after each attempt, or somewhere around it: those who were in each other's way part. */
   const pause = (attempt: number) => sleep(firstDelay * 1.5 ** (attempt - 1) * (0.5 + Math.random()));
   const retried = async <R>(codes: readonly number[], call: () => Promise<R>): Promise<R> => {
