@@ -1,6 +1,5 @@
 import { createServer } from 'node:net';
-import { Firestore } from '@google-cloud/firestore';
-import { expect, inject, it, onTestFinished } from 'vitest';
+import { expect, inject, it } from 'vitest';
 import * as z from 'zod';
 import { newProjectId, rawFirestore, testDatabase } from '#tests/support/firestore.ts';
 import { tenantCollection } from './collection.ts';
@@ -47,24 +46,6 @@ it('leaves out what others wrote and cannot be parsed, such as a timestamp', asy
   await raw.doc('tenants/acme/lists/a').set({ title: 'fine', extra: 1 });
   const page = await database.tenants(lists).of('acme').query({ limit: 5 });
   expect(page.items.map(({ value }) => value)).toEqual([{ title: 'fine' }]);
-});
-
-it('begins no transaction for one that only writes', async () => {
-  const requests: unknown[][] = [];
-  const request: unknown = Reflect.get(Firestore.prototype, 'request');
-  if (typeof request !== 'function') throw new Error('The SDK no longer sends its requests this way.');
-  onTestFinished(() => {
-    Reflect.set(Firestore.prototype, 'request', request);
-  });
-  Reflect.set(Firestore.prototype, 'request', function (this: Firestore, ...args: unknown[]): unknown {
-    requests.push(args);
-    return Reflect.apply(request, this, args);
-  });
-  const store = database.tenants(cards).of('quiet');
-  const value = { name: 'n', until: '2999-01-01T00:00:00.000Z', embedding: [1, 2] };
-  await database.transaction((transaction) => transaction.create(store, 'a', value));
-  expect(requests.map(([method]) => method)).toEqual(['commit']);
-  expect(requests[0]?.[1]).not.toHaveProperty('transaction');
 });
 
 it('is unavailable, in time, when the database is silent', async () => {
