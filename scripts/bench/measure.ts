@@ -33,18 +33,19 @@ export interface Pair {
 }
 
 /**
- * Medians of runs in turn (A B A B …), so that what else the machine does meets both alike. The first pair, with cold
- * caches, does not count.
+ * Medians of runs in turn (A B A B …), so that what else the machine does meets both alike. The first pairs, with
+ * cold caches, do not count.
  */
 export const interleaved = async (
   runs: number,
   ours: (run: number) => Promise<number>,
   baseline: (run: number) => Promise<number>,
+  warmUps = 1,
 ): Promise<Pair> => {
   const measured: { readonly ours: number[]; readonly baseline: number[] } = { ours: [], baseline: [] };
-  for (let run = 0; run <= runs; run += 1) {
+  for (let run = 0; run < warmUps + runs; run += 1) {
     const pair = { ours: await ours(run), baseline: await baseline(run) };
-    if (run === 0) continue;
+    if (run < warmUps) continue;
     measured.ours.push(pair.ours);
     measured.baseline.push(pair.baseline);
   }
