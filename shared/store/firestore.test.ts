@@ -1,9 +1,10 @@
-import { createServer } from 'node:net';
-import { expect, inject, it } from 'vitest';
+import { createServer as createHttp2Server } from 'node:http2';
+import { createServer, type Server } from 'node:net';
+import { expect, inject, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { newProjectId, rawFirestore, testDatabase } from '#tests/support/firestore.ts';
 import { tenantCollection } from './collection.ts';
-import { firestoreDatabase } from './firestore.ts';
+import { firestoreDatabase, firestoreDriver } from './firestore.ts';
 import { storeContract } from './store.contract.ts';
 import { transactionsContract } from './transactions.contract.ts';
 
@@ -48,22 +49,46 @@ it('leaves out what others wrote and cannot be parsed, such as a timestamp', asy
   expect(page.items.map(({ value }) => value)).toEqual([{ title: 'fine' }]);
 });
 
-it('is unavailable, in time, when the database is silent', async () => {
-  const server = createServer();
+/** Puts `server` in the emulator's place, for the SDK too, until the test ends. */
+const inItsPlace = async (server: Server): Promise<string> => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   const emulatorHost = `127.0.0.1:${port}`;
   process.env.FIRESTORE_EMULATOR_HOST = emulatorHost;
-  const silent = firestoreDatabase({ projectId, emulatorHost, timeoutMs: 300 });
-  const store = silent.tenants(cards).of('acme');
-  try {
-    await expect(silent.ping()).rejects.toMatchObject({ code: 'unavailable' });
-    await expect(store.get('a')).rejects.toMatchObject({ code: 'unavailable' });
-    const transaction = silent.transaction((t) => t.get(store, 'a'));
-    await expect(transaction).rejects.toMatchObject({ code: 'unavailable' });
-  } finally {
+  onTestFinished(() => {
     process.env.FIRESTORE_EMULATOR_HOST = inject('firestoreHost');
     server.close();
-  }
+  });
+  return emulatorHost;
+};
+
+it('tells the emulator that it is the owner, whichever client asks', async () => {
+  const asked = new Map<string | undefined, string | undefined>();
+  const server = createHttp2Server().on('stream', (stream, { ':path': path = '', authorization }) => {
+    asked.set(path.split('/').at(-1), authorization);
+    stream.respond({ 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+    // One answer with nothing in it.
+    stream.end(Buffer.alloc(5));
+  });
+  const driver = firestoreDriver({ projectId, emulatorHost: await inItsPlace(server) });
+  const key = { collection: 'things', id: 'a' };
+  expect(await driver.get([key])).toEqual([undefined]);
+  expect(await driver.commit([{ kind: 'delete', key }])).toEqual([]);
+  const query = driver.query('things', { where: [], orderBy: undefined, after: undefined, limit: 1 });
+  // The SDK misses the time of the read.
+  await expect(query).rejects.toThrow();
+  await driver.close();
+  const owner = 'Bearer owner';
+  expect(Object.fromEntries(asked)).toEqual({ BatchGetDocuments: owner, Commit: owner, RunQuery: owner });
+});
+
+it('is unavailable, in time, when the database is silent', async () => {
+  const silent = firestoreDatabase({ projectId, emulatorHost: await inItsPlace(createServer()), timeoutMs: 300 });
+  const store = silent.tenants(cards).of('acme');
+  await expect(silent.ping()).rejects.toMatchObject({ code: 'unavailable' });
+  await expect(store.get('a')).rejects.toMatchObject({ code: 'unavailable' });
+  const transaction = silent.transaction((t) => t.get(store, 'a'));
+  await expect(transaction).rejects.toMatchObject({ code: 'unavailable' });
 });

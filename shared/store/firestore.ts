@@ -33,9 +33,6 @@ interface Connection {
 
 /** The SDK, which is asked for what is more than documents by their names. */
 const connect = async ({ projectId, databaseId, emulatorHost }: FirestoreOptions): Promise<Connection> => {
-  // The SDK's own spans, which nobody collects: ours say what each call took, and each call pays for several.
-  // biome-ignore lint/style/noProcessEnv: the SDK takes this from nowhere else.
-  process.env.FIRESTORE_ENABLE_TRACING ??= 'off';
   const { default: sdk } = await import('@google-cloud/firestore');
   const client = new sdk.Firestore({
     projectId,
